@@ -1,0 +1,373 @@
+"""The engram: synthetic samples, the training that replays them, and how to feed that training raw data.
+
+A file is one safetensors file. Its header holds a JSON manifest with every field of every value; opening
+it executes nothing. A digest over manifest and tensors refuses a truncated or altered file.
+"""
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor, nn
+
+from . import __version__
+from .budget import Precision
+from .canvas import Canvas
+from .errors import ArtefactError, OutputError, SettingError
+from .metrics import Metric
+from .network import Network
+from .preprocessing import Classes, Preprocessing, Target
+from .problem import Task
+from .spec import decode, encode
+from .synthetic import Synthetic
+from .training import Data, Fitted, Training, fit
+
+__all__ = ["Engram", "Replay", "check_writable", "load", "read_tensors", "write_tensors"]
+
+_FORMAT = 1
+_MOST_MANIFEST = 64 * 2**20
+
+
+@dataclass(frozen=True, eq=False)
+class Replay:
+    """A network trained from an engram, which takes raw inputs.
+
+    Args:
+        fitted: the trained network (or several, one per seed).
+        preprocessing: raw inputs to tensors.
+        target: outputs to class names or numbers.
+    """
+
+    fitted: Fitted
+    preprocessing: Preprocessing
+    target: Target
+
+    def outputs(self, raw: Any) -> Tensor:
+        """Scores (N, C) of raw inputs, averaged over networks, computed in batches."""
+        stored = self.preprocessing.encode(raw)
+        parts = [
+            self.fitted.outputs(self.preprocessing.normalise(stored[start : start + 1024])).mean(0)
+            for start in range(0, len(stored), 1024)
+        ]
+        return torch.cat(parts)
+
+    def predict(self, raw: Any) -> np.ndarray:
+        """Class names, or numbers in the target's own units.
+
+        Args:
+            raw: inputs as they were given: images, rows, or a DataFrame with the same columns.
+
+        Returns:
+            (N,) predictions.
+
+        Raises:
+            DataError: wrong shape, not finite.
+            UnknownNameError: a column is missing.
+        """
+        return self.target.decode(self.outputs(raw))
+
+    @property
+    def module(self) -> nn.Module:
+        """The trained network as an ordinary module; it takes normalised inputs."""
+        from copy import deepcopy
+
+        module = deepcopy(self.fitted.model.module)
+        module.load_state_dict(self.fitted.one(0), strict=False)
+        return module
+
+    def save(self, path: str | Path, force: bool = False) -> Path:
+        """Write the parameters of the network to a safetensors file."""
+        path = check_writable(path, force)
+        replace_file(path, save({key: value.contiguous() for key, value in self.fitted.one(0).items()}))
+        return path
+
+
+@dataclass(frozen=True, eq=False)
+class Engram:
+    """A memory trace: a few synthetic samples and all it takes to learn from them.
+
+    Args:
+        canvases: free tensors by the name of the set that a phase reads, rounded to `precision`.
+        training: network and phases of the replay.
+        preprocessing: fitted on the real training data.
+        target: class names, or mean and scale of the real target.
+        metric: by which it is scored.
+        precision: of stored inputs; labels keep at least sixteen bits.
+        provenance: method, budget, seed, data fingerprint, history, scores, as plain JSON.
+
+    Example:
+        >>> import engram
+        >>> problem = engram.load_problem("wine")
+        >>> memory = engram.distill(problem, budget=engram.PerClass(1), steps=10)
+        >>> memory.replay(seed=0).predict(problem.preprocessing.decode(problem.test.inputs[:1])).shape
+        (1,)
+    """
+
+    canvases: Mapping[str, Canvas]
+    training: Training
+    preprocessing: Preprocessing
+    target: Target
+    metric: Metric
+    precision: Precision = Precision.FLOAT32
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, canvases: Mapping[str, Canvas], precision: Precision, **rest: Any) -> Self:
+        """Round canvases to the stored precision, so that what is scored is what is stored."""
+        tensors: dict[str, Tensor] = {}
+        plain = encode(dict(canvases), tensors)
+        rounded = {key: _restore(_store(key, value, precision)) for key, value in tensors.items()}
+        return cls(decode(plain, {k: v.to(tensors[k].device) for k, v in rounded.items()}), precision=precision, **rest)
+
+    @property
+    def task(self) -> Task:
+        """What a network must fit."""
+        return Task(self.preprocessing.shape, self.target.outputs, self.metric)
+
+    @property
+    def sets(self) -> dict[str, Data]:
+        """The decoded samples by set name."""
+        return {name: canvas.decode() for name, canvas in self.canvases.items()}
+
+    @property
+    def samples(self) -> Synthetic:
+        """The decoded samples of the first set."""
+        return next(iter(self.canvases.values())).decode()
+
+    @property
+    def items(self) -> int:
+        """Synthetic samples in all sets."""
+        return sum(len(data) for data in self.sets.values())
+
+    @property
+    def canvas_bytes(self) -> int:
+        """Cost of inputs and labels at their stored precision."""
+        tensors: dict[str, Tensor] = {}
+        encode(dict(self.canvases), tensors)
+        parts = [part for key, value in tensors.items() for part in _store(key, value, self.precision)]
+        return sum(part.numel() * part.element_size() for part in parts)
+
+    @property
+    def bytes(self) -> int:
+        """What the artefact costs: samples, labels and preprocessing (the manifest's text apart)."""
+        return self.canvas_bytes + self.preprocessing.bytes + 8 * self.target.outputs * (not self._classes)
+
+    @property
+    def _classes(self) -> bool:
+        return isinstance(self.target, Classes)
+
+    def to(self, device: torch.device | str) -> "Engram":
+        """The same engram with its samples on another device."""
+        moved = {
+            name: canvas.with_free({key: value.to(device) for key, value in canvas.free.items()})
+            for name, canvas in self.canvases.items()
+        }
+        return replace(self, canvases=moved)
+
+    def fit(self, seeds: list[int], network: Network | None = None, observe: Any = None) -> Fitted:
+        """Train one fresh network per seed from the samples."""
+        training = self.training if network is None else replace(self.training, network=network)
+        return fit(training, self.task, self.sets, seeds, observe)
+
+    def replay(self, seed: int = 0, network: Network | None = None) -> Replay:
+        """Train a fresh network from the samples.
+
+        Args:
+            seed: of its initial parameters.
+            network: another architecture than the engram's own.
+
+        Returns:
+            A model that takes raw inputs.
+
+        Raises:
+            NetworkError: a custom network whose factory was not passed.
+        """
+        return Replay(self.fit([seed], network), self.preprocessing, self.target)
+
+    def save(self, path: str | Path, force: bool = False) -> Path:
+        """Write one safetensors file, atomically.
+
+        Args:
+            path: conventionally ``NAME.engram``.
+            force: whether an existing file may be replaced.
+
+        Returns:
+            The path.
+
+        Raises:
+            OutputError: the file exists, or its folder cannot be written.
+        """
+        path = check_writable(path, force)
+        tensors: dict[str, Tensor] = {}
+        plain = encode(
+            {
+                "canvases": dict(self.canvases),
+                "training": self.training,
+                "preprocessing": self.preprocessing,
+                "target": self.target,
+                "metric": self.metric,
+                "precision": self.precision,
+            },
+            tensors,
+        )
+        stored: dict[str, Tensor] = {}
+        for key, value in tensors.items():
+            exact = not key.startswith("canvases.")
+            values, *scale = (value,) if exact else _store(key, value, self.precision)
+            stored[key] = values
+            if scale:
+                stored[f"{key}#scale"] = scale[0]
+        manifest = {"format": _FORMAT, "engram": __version__, "value": plain, "provenance": dict(self.provenance)}
+        write_tensors(path, stored, manifest, force=True)
+        return path
+
+
+def load(path: str | Path) -> Engram:
+    """Open an engram; nothing in the file is executed.
+
+    Args:
+        path: a file that `Engram.save` wrote.
+
+    Returns:
+        The engram.
+
+    Raises:
+        ArtefactError: not an engram, written by a newer version, truncated or altered.
+        OutputError: no such file.
+
+    Example:
+        >>> load("nowhere.engram")
+        Traceback (most recent call last):
+        ...
+        engram.errors.ArtefactError: nowhere.engram: no such file
+    """
+    tensors, manifest = read_tensors(path)
+    if manifest.get("format") != _FORMAT:
+        raise ArtefactError(f"{path}: format {manifest.get('format')!r} is not one that engram {__version__} reads")
+    plain = {}
+    for key, value in tensors.items():
+        if key.endswith("#scale"):
+            continue
+        scale = tensors.get(f"{key}#scale")
+        plain[key] = _restore((value,) if scale is None else (value, scale))
+    try:
+        value = decode(manifest["value"], plain)
+        return Engram(
+            canvases=value["canvases"], training=value["training"], preprocessing=value["preprocessing"],
+            target=value["target"], metric=value["metric"], precision=value["precision"],
+            provenance=manifest["provenance"],
+        )
+    except (KeyError, TypeError, AttributeError, LookupError, SettingError) as error:
+        raise ArtefactError(f"{path}: its manifest does not describe an engram ({error})") from error
+
+
+def write_tensors(path: str | Path, tensors: Mapping[str, Tensor], manifest: Mapping[str, Any], force: bool) -> None:
+    """Write tensors and a JSON manifest as one safetensors file with a digest, atomically."""
+    path = check_writable(path, force)
+    text = json.dumps(manifest, sort_keys=True, ensure_ascii=True)
+    flat = {key: value.detach().cpu().contiguous() for key, value in tensors.items()} or {"empty": torch.zeros(0)}
+    replace_file(path, save(flat, {"manifest": text, "digest": _digest(text, flat)}))
+
+
+def read_tensors(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Read what `write_tensors` wrote, and check its digest."""
+    path = Path(path)
+    if not path.is_file():
+        raise ArtefactError(f"{path}: no such file")
+    try:
+        with safe_open(path, framework="pt") as file:
+            header = file.metadata() or {}
+            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (not a mapping)
+    except (SafetensorError, OSError, ValueError) as error:
+        raise ArtefactError(f"{path}: not an engram, or truncated ({error})") from error
+    text = header.get("manifest")
+    if text is None or len(text) > _MOST_MANIFEST:
+        raise ArtefactError(f"{path}: a safetensors file without an engram's manifest")
+    if header.get("digest") != _digest(text, tensors):
+        raise ArtefactError(f"{path}: the checksum does not match: the file was altered or damaged after it was written")
+    return tensors, json.loads(text)
+
+
+def check_writable(path: str | Path, force: bool) -> Path:
+    """Refuse an output path before any work is done for it.
+
+    Args:
+        path: the file to write.
+        force: whether it may exist.
+
+    Returns:
+        The path.
+
+    Raises:
+        OutputError: it exists, is a folder, or its folder is missing or cannot be written.
+    """
+    path = Path(path)
+    if path.is_dir():
+        raise OutputError(f"{path} is a folder: give a file name")
+    if path.exists() and not force:
+        raise OutputError(f"{path} exists: choose another name, or pass --force (force=True) to replace it")
+    if not path.parent.is_dir():
+        raise OutputError(f"folder {path.parent} does not exist: create it first")
+    if not os.access(path.parent, os.W_OK):
+        raise OutputError(f"folder {path.parent} cannot be written: choose another place")
+    return path
+
+
+def replace_file(path: Path, content: bytes) -> None:
+    """Write beside the target, then rename: a reader sees the old file or the new one."""
+    temporary = None
+    try:
+        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
+            temporary = file.name
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except OSError as error:
+        if temporary is not None:
+            Path(temporary).unlink(missing_ok=True)
+        raise OutputError(f"{path} could not be written ({error.strerror or error}): free some space or choose another place") from error
+
+
+def _store(key: str, value: Tensor, precision: Precision) -> tuple[Tensor, ...]:
+    """A float tensor at a stored precision: the values, and for eight bits their offset and scale."""
+    if not value.is_floating_point():
+        small = value.numel() and 0 <= int(value.min()) and int(value.max()) < 256
+        return (value.to(torch.uint8 if small else torch.int32),)
+    if precision is Precision.FLOAT32:
+        return (value.float(),)
+    if precision is Precision.FLOAT16 or not key.endswith("inputs"):
+        limit = torch.finfo(torch.float16).max
+        return (value.clamp(-limit, limit).half(),)
+    low, high = value.min().double(), value.max().double()
+    scale = ((high - low) / 255).clamp_min(1e-12)
+    levels = ((value.double() - low) / scale).round().clamp(0, 255).to(torch.uint8)
+    return levels, torch.stack([low, scale]).float()
+
+
+def _restore(stored: tuple[Tensor, ...]) -> Tensor:
+    values, *scale = stored
+    if scale:
+        return values.float() * scale[0][1] + scale[0][0]
+    if values.dtype == torch.float16:
+        return values.float()
+    return values.long() if values.dtype in (torch.uint8, torch.int32) else values
+
+
+def _digest(text: str, tensors: Mapping[str, Tensor]) -> str:
+    digest = hashlib.blake2b(text.encode(), digest_size=32)
+    for key in sorted(tensors):
+        value = tensors[key].cpu().contiguous()
+        digest.update(f"{key} {value.dtype} {tuple(value.shape)} ".encode())
+        digest.update(value.reshape(-1).view(torch.uint8).numpy().data if value.numel() else b"")
+    return digest.hexdigest()

@@ -1,0 +1,30 @@
+"""Free tensors that decode to synthetic samples: one file per way to spend the bytes.
+
+A canvas is a frozen dataclass with `free` (the tensors an outer optimizer moves), `with_free` (the same
+canvas with others) and `decode` (what a trainer receives). `PIXELS` names the tensors that may be stored
+at a lower precision than labels.
+"""
+
+from typing import Protocol, Self
+
+from ..optimizers import Params
+from ..synthetic import Synthetic
+
+__all__ = ["Canvas"]
+
+
+class Canvas(Protocol):
+    """What every canvas offers."""
+
+    @property
+    def free(self) -> Params:
+        """Tensors to optimise, by name."""
+        ...
+
+    def with_free(self, free: Params) -> Self:
+        """The same canvas with other tensors."""
+        ...
+
+    def decode(self) -> Synthetic:
+        """The samples; differentiable in `free`."""
+        ...

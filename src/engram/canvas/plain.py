@@ -1,0 +1,48 @@
+"""The plain canvas: every number of every input is free, and the labels too when they are soft."""
+
+from dataclasses import dataclass, replace
+from typing import Self
+
+import torch
+from torch import Tensor
+
+from ..optimizers import Params
+from ..synthetic import Synthetic
+
+__all__ = ["Plain"]
+
+
+@dataclass(frozen=True, eq=False)
+class Plain:
+    """Inputs as they are, with hard labels (class numbers) or soft ones (scores).
+
+    Args:
+        inputs: (N, *shape), normalised.
+        targets: (N, C) scores, or (N,) whole class numbers.
+        classes: number of classes behind hard labels; 0 with scores.
+
+    Example:
+        >>> Plain(torch.zeros(2, 3), torch.tensor([0, 1]), classes=2).decode().targets
+        tensor([[ 0.5000, -0.5000],
+                [-0.5000,  0.5000]])
+    """
+
+    inputs: Tensor
+    targets: Tensor
+    classes: int = 0
+
+    @property
+    def free(self) -> Params:
+        """Inputs, and targets when they are soft."""
+        return {"inputs": self.inputs} | ({} if self.classes else {"targets": self.targets})
+
+    def with_free(self, free: Params) -> Self:
+        """The same labels' kind with other numbers."""
+        return replace(self, **free)
+
+    def decode(self) -> Synthetic:
+        """The samples."""
+        if not self.classes:
+            return Synthetic(self.inputs, self.targets)
+        hard = torch.nn.functional.one_hot(self.targets.long(), self.classes).to(self.inputs.dtype)
+        return Synthetic(self.inputs, hard - 1 / self.classes)

@@ -1,0 +1,61 @@
+"""The command line: the only place that prints, parses arguments or picks a device. One file per command."""
+
+import pkgutil
+import sys
+from importlib import import_module
+from typing import Any
+
+import click
+
+from .. import __version__
+from ..errors import EngramError
+
+__all__ = ["main"]
+
+
+class _Commands(click.Group):
+    """Finds its commands by file name, so that asking for help loads nothing heavy."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        found = (module.name for module in pkgutil.iter_modules(__path__))
+        return sorted(name for name in found if not name.startswith("_"))
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        if name not in self.list_commands(ctx):
+            return None
+        command: click.Command = import_module(f"{__name__}.{name}").command
+        return command
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="engram")
+def _program() -> None:
+    """Compress a learning process on a large dataset into a few synthetic samples, and replay it.
+
+    Start with: engram distill digits --per-class 1
+    """
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run one command; an error of the user's is one line and exit code 2, never a traceback."""
+    try:
+        code: Any = _program.main(arguments, prog_name="engram", standalone_mode=False)
+        sys.exit(code if isinstance(code, int) else 0)
+    except EngramError as error:
+        _stop(str(error), 2)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        _stop("interrupted", 130)
+    except BrokenPipeError:
+        sys.exit(141)
+    except MemoryError:
+        _stop("out of memory: use a smaller --network, fewer items, or fewer rows", 2)
+    except OSError as error:
+        _stop(f"{error.filename or 'a file'}: {error.strerror or error}: check the path, its permissions and free space", 2)
+
+
+def _stop(message: str, code: int) -> None:
+    click.echo(f"engram: {' '.join(message.split())}", err=True)
+    sys.exit(code)

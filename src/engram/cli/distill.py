@@ -1,0 +1,161 @@
+"""engram distill SOURCE: real data in, an engram out, replayed and judged."""
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ._terminal import (
+    budget_of, device_of, device_option, emit, force_option, json_option, progress, say, scores_table, seed_option,
+    source_options,
+    spare_threads,
+)
+
+
+@click.command("distill")
+@click.argument("source")
+@source_options
+@click.option("--method", default="performance-matching", show_default=True, help="NAME or NAME:field=value,...; see engram list.")
+@click.option("--network", help="NAME or NAME:field=value,...; by the kind of data if absent.")
+@click.option("--per-class", type=int, help="Synthetic samples for each class (default 1).")
+@click.option("--items", type=int, help="Synthetic samples in all (default 10 for regression).")
+@click.option("--bytes", "size", metavar="SIZE", help="Synthetic samples that fit in SIZE (4096, 16kB, 1MiB).")
+@click.option("--dtype", type=click.Choice(["float32", "float16", "uint8"]), help="Stored precision; by the data if absent.")
+@click.option("--steps", type=int, help="Outer steps; the method's own if absent.")
+@seed_option
+@click.option("--seeds", default=5, show_default=True, help="Networks per row of the evaluation; 0 skips it.")
+@device_option
+@click.option("--out", type=click.Path(path_type=Path), help="File to write; SOURCE.engram if absent.")
+@click.option("--resume", is_flag=True, help="Continue the run that was interrupted.")
+@force_option
+@json_option
+def command(source: str, method: str, network: str | None, per_class: int | None, items: int | None, size: str | None,
+            dtype: str | None, steps: int | None, seed: int, seeds: int, device: str, out: Path | None, resume: bool,
+            force: bool, as_json: bool, **settings: Any) -> None:
+    """Compress learning on SOURCE into a few synthetic samples.
+
+    SOURCE is a built-in dataset (digits, breast-cancer, wine, diabetes), an .npz archive, a .csv or .parquet
+    table with --target COLUMN, or a folder of images with one sub-folder per class.
+
+    \b
+    engram distill digits --per-class 1
+    engram distill customers.csv --target churned --items 20 --out customers.engram
+    """
+    budget = budget_of(per_class, items, size)
+    if seeds < 0 or (steps is not None and steps < 0):
+        raise click.UsageError("--seeds and --steps are at least 0")
+    say("engram: loading")
+    from .. import defaults
+    from ..artefact import check_writable, write_tensors
+    from ..budget import Items, PerClass, Precision
+    from ..evaluation import Protocol, evaluate
+    from ..loop import configured, distill, identify, save_checkpoint
+    from ..loop import resume as continue_run
+    from ..source import load_problem
+    from ..spec import parse
+
+    out = check_writable(out or Path(f"{Path(source).stem or 'data'}.engram"), force or resume)
+    folder = out.with_suffix(".run")
+    chosen = configured(parse("methods", method), steps)
+    architecture = parse("networks", network) if network else None
+    place = device_of(device)
+    problem = load_problem(source, seed=seed, **settings).to(place)
+    for note in problem.notes:
+        say(f"engram: note: {note}")
+    spare_threads(problem.task.shape)
+    training = defaults.training(problem, architecture)
+    precision = Precision(dtype) if dtype else defaults.precision(problem)
+    budget = budget or (PerClass(1) if problem.classes else Items(10))
+    identity = identify(chosen, problem, training, budget, precision, seed)
+    checkpoint = folder / "checkpoint.safetensors"
+    start = continue_run(checkpoint, identity, place) if resume else None
+
+    last: Any = start
+    begun = saved = time.perf_counter()
+    try:
+        with progress() as bar:
+            task = bar.add_task("distilling", total=max(chosen.steps, 1), state="")
+
+            def watch(run: Any, metrics: Any) -> None:
+                nonlocal last, saved
+                last = run
+                state = f"loss {metrics['loss']:.4g}, " if "loss" in metrics else ""
+                bar.update(task, completed=run.step, state=f"{state}validation {run.best_score:.4f}")
+                if time.perf_counter() - saved > 30:
+                    folder.mkdir(exist_ok=True)
+                    save_checkpoint(checkpoint, run, identity)
+                    saved = time.perf_counter()
+
+            memory = distill(problem, chosen, budget=budget, training=training, precision=precision, seed=seed,
+                             throw=False, watch=watch, start=start)
+            bar.update(task, completed=max(chosen.steps, 1))
+    except KeyboardInterrupt:
+        if last is None:
+            raise
+        folder.mkdir(exist_ok=True)
+        save_checkpoint(checkpoint, last, identity)
+        say(f"engram: interrupted at step {last.step} of {chosen.steps}; the run is saved. To continue, repeat the command with --resume")
+        raise
+    distilled = time.perf_counter() - begun
+    memory.save(out, force=force or resume)
+    folder.mkdir(exist_ok=True)
+    checkpoint.unlink(missing_ok=True)
+    _keep_real(problem, folder, write_tensors)
+    status = memory.provenance["status"]
+    if status != "done":
+        say(f"engram: warning: the loss was not finite ({status}); the last good state was kept. Lower the method's rate")
+    result: dict[str, Any] = {
+        "file": str(out), "metric": problem.metric.value, "status": status, "scores": {}, "items": memory.items,
+        "bytes": {"engram": memory.bytes, "data": problem.bytes}, "ratio": problem.bytes / memory.bytes,
+        "seconds": {"distill": distilled, "train_engram": None, "train_full": None}, "notes": list(problem.notes),
+    }
+    if seeds:
+        protocol = Protocol(seeds=seeds)
+        with progress() as bar:
+            task = bar.add_task("evaluating", total=12, state="")
+            scores = evaluate(memory, problem, protocol, lambda name, _: bar.update(task, advance=1, state=name))
+        result["scores"] = scores.as_json()
+        result["seconds"] |= {"train_engram": scores.rows["engram"].seconds, "train_full": scores.rows["full"].seconds}
+        _keep_results(memory, problem, result, folder, out)
+    if as_json:
+        emit(result)
+        return
+    if seeds:
+        scores_table(scores, f"{problem.name}: {memory.items} synthetic samples for {len(problem.train):,} real ones")
+    click.echo(
+        f"{out}: {memory.bytes:,} bytes of samples and preprocessing stand for {problem.bytes:,} bytes of data "
+        f"(1/{problem.bytes / memory.bytes:.0f}); distilled in {distilled:.0f} s"
+    )
+    if seeds:
+        t = result["seconds"]
+        click.echo(f"training a network: {t['train_engram']:.2f} s on the engram, {t['train_full']:.2f} s on everything")
+    click.echo(f"Next: engram report {out}    engram replay {out} --out model.safetensors")
+
+
+def _keep_results(memory: Any, problem: Any, result: dict[str, Any], folder: Path, out: Path) -> None:
+    """Scores go into the engram; raw results and curves beside it."""
+    from dataclasses import replace
+
+    from ..evaluation.fidelity import fidelity
+
+    curves = fidelity(memory, problem, [0, 1, 2])
+    with open(folder / "results.jsonl", "w", encoding="utf-8") as file:
+        for name, row in result["scores"].items():
+            file.write(json.dumps({"row": name} | row) + "\n")
+    (folder / "curves.json").write_text(json.dumps(curves.as_json() if curves else None))
+    summary = {name: {key: row[key] for key in ("mean", "sem", "n", "items", "bytes")} for name, row in result["scores"].items()}
+    provenance = dict(memory.provenance) | {"scores": summary, "seconds": result["seconds"]}
+    replace(memory, provenance=provenance).save(out, force=True)
+
+
+def _keep_real(problem: Any, folder: Path, write: Any) -> None:
+    """A few real rows for the report to show beside the synthetic ones."""
+    import torch
+
+    groups = problem.train.by_class
+    each = max(1, 40 // len(groups))
+    rows = torch.cat([group[:each] for group in groups[:40]])
+    inputs, targets, _ = problem.train.batch(rows)
+    write(folder / "real.safetensors", {"inputs": inputs, "targets": targets}, {"rows": len(rows)}, force=True)

@@ -1,0 +1,27 @@
+"""engram export FILE --format parquet|npz|csv|png: the samples in other formats."""
+
+from pathlib import Path
+
+import click
+
+from ._terminal import emit, force_option, json_option
+
+
+@click.command("export")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--format", "kind", type=click.Choice(["parquet", "npz", "csv", "png"]), required=True)
+@click.option("--out", type=click.Path(path_type=Path), help="File to write; FILE with the format's ending if absent.")
+@force_option
+@json_option
+def command(file: Path, kind: str, out: Path | None, force: bool, as_json: bool) -> None:
+    """Write the synthetic samples, in the units of the data, with hard and soft labels."""
+    from ..artefact import check_writable, load
+    from ..export import export
+
+    memory = load(file)
+    out = check_writable(out or file.with_suffix(f".{kind}"), force)
+    export(memory, kind, out)
+    if as_json:
+        emit({"file": str(file), "out": str(out), "format": kind, "items": memory.items})
+        return
+    click.echo(f"{memory.items} samples written to {out}")

@@ -1,0 +1,44 @@
+"""engram inspect FILE: what an engram holds."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ._terminal import emit, json_option
+
+
+@click.command("inspect")
+@click.argument("file", type=click.Path(path_type=Path))
+@json_option
+def command(file: Path, as_json: bool) -> None:
+    """Show an engram's manifest: data, method, training, sizes, scores."""
+    from ..artefact import load, read_tensors
+    from ..spec import render
+
+    memory = load(file)
+    tensors, manifest = read_tensors(file)
+    if as_json:
+        shapes = {key: {"dtype": str(value.dtype).removeprefix("torch."), "shape": list(value.shape)} for key, value in tensors.items()}
+        emit(manifest | {"file": str(file), "items": memory.items, "bytes": memory.bytes, "tensors": shapes})
+        return
+    known = dict(memory.provenance)
+    lines: dict[str, Any] = {
+        "data": f"{known.get('problem')}, {known.get('rows', {}).get('train')} training rows, metric {memory.metric.value}",
+        "samples": f"{memory.items} of shape {memory.task.shape}, {memory.precision.value}",
+        "bytes": f"{memory.bytes:,} ({file.stat().st_size:,} on disk with the manifest) for {known.get('data_bytes', 0):,} of data",
+        "network": render(memory.training.network),
+        "training": "; ".join(repr(phase.solver) for phase in memory.training.phases),
+        "method": known.get("method"),
+        "seed": known.get("seed"),
+        "validation": known.get("select_score"),
+        "status": known.get("status"),
+    }
+    for name, row in known.get("scores", {}).items():
+        if name in ("full", "engram", "random", "random_soft"):
+            lines[f"test, {name}"] = f"{row['mean']:.4f}" + ("" if row["sem"] is None else f" +- {row['sem']:.4f}") + f" (n={row['n']})"
+    width = max(map(len, lines))
+    for key, value in lines.items():
+        click.echo(f"{key.rjust(width)}  {value}")
+    for note in known.get("notes", []):
+        click.echo(f"{'note'.rjust(width)}  {note}")

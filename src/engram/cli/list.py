@@ -1,0 +1,40 @@
+"""engram list: what can be named on the command line."""
+
+import click
+
+from ._terminal import emit, json_option
+
+
+@click.command("list")
+@json_option
+def command(as_json: bool) -> None:
+    """Show built-in datasets, methods and networks, with their settings."""
+    from ..spec import load, names
+
+    found = {folder: {name: _fields(load(folder, name)) for name in names(folder)} for folder in ("sources", "methods", "networks")}
+    if as_json:
+        emit(found)
+        return
+    for folder, components in found.items():
+        click.secho(folder, bold=True)
+        for name, fields in components.items():
+            summary = (load(folder, name).__doc__ or "").strip().splitlines()[0]
+            click.echo(f"  {name}: {summary}")
+            if fields:
+                click.echo("      " + ", ".join(f"{key}={value}" for key, value in fields.items()))
+
+
+def _fields(cls: type) -> dict[str, str]:
+    import dataclasses
+
+    from ..spec import encode
+
+    shown = {}
+    for field in dataclasses.fields(cls):
+        value = "required" if field.default is dataclasses.MISSING else field.default
+        try:
+            encoded = encode(value)
+        except Exception:
+            encoded = repr(value)
+        shown[field.name] = encoded.get("value", repr(value)) if isinstance(encoded, dict) else str(encoded)
+    return shown

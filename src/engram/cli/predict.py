@@ -1,0 +1,43 @@
+"""engram predict FILE NEW: raw inputs in, predictions out."""
+
+from pathlib import Path
+
+import click
+
+from ._terminal import emit, force_option, json_option, seed_option, spare_threads
+
+
+@click.command("predict")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("new")
+@click.option("--network", help="Another architecture: NAME or NAME:field=value,...")
+@click.option("--out", type=click.Path(path_type=Path), help="CSV file to write; standard output if absent.")
+@seed_option
+@force_option
+@json_option
+def command(file: Path, new: str, network: str | None, out: Path | None, seed: int, force: bool, as_json: bool) -> None:
+    """Predict for the rows or images in NEW with a network replayed from FILE.
+
+    NEW is a .csv, .parquet or .npz file, or a folder of images; columns that are not inputs are ignored.
+    """
+    import pandas as pd
+
+    from ..artefact import check_writable, load
+    from ..source import raw_inputs
+    from ..spec import parse
+
+    memory = load(file)
+    spare_threads(memory.task.shape)
+    if out is not None:
+        check_writable(out, force)
+    raw = raw_inputs(new)
+    predictions = memory.replay(seed, parse("networks", network) if network else None).predict(raw)
+    if as_json:
+        emit({"file": str(file), "predictions": predictions.tolist()})
+        return
+    text = pd.DataFrame({"prediction": list(predictions)}).to_csv(index=False)
+    if out is None:
+        click.echo(text, nl=False)
+    else:
+        out.write_text(text)
+        click.echo(f"{len(predictions)} predictions written to {out}")

@@ -1,0 +1,58 @@
+"""Good settings where the user gave none: one network and training for each kind of data."""
+
+from .budget import Precision
+from .network import Network
+from .networks.convnet import ConvNet
+from .networks.mlp import MLP
+from .preprocessing import Pixels
+from .problem import Problem
+from .training import Training
+
+__all__ = ["network", "precision", "training"]
+
+
+def network(problem: Problem) -> Network:
+    """The architecture for a problem: by its inputs' shape, and by where its data live.
+
+    Args:
+        problem: the data.
+
+    Returns:
+        ConvNet-3/128/instance for images of 28 pixels and more on a GPU, width 32 on a CPU, a smaller one
+        for smaller images; an MLP for everything else.
+
+    Example:
+        >>> from engram import load_problem
+        >>> network(load_problem("wine"))
+        MLP(width=128, depth=1, activation='relu')
+    """
+    shape = problem.task.shape
+    if len(shape) != 3 or min(shape[1:]) < 4:
+        return MLP()
+    if min(shape[1:]) >= 28:
+        return ConvNet() if problem.train.inputs.is_cuda else ConvNet(width=32)
+    return ConvNet(width=32, depth=2 if min(shape[1:]) < 16 else 3, norm="none")
+
+
+def training(problem: Problem, architecture: Network | None = None) -> Training:
+    """The learning process for a problem: features by Adam, then a ridge readout.
+
+    Args:
+        problem: the data.
+        architecture: the default one when None.
+
+    Returns:
+        Two phases over one set.
+
+    Example:
+        >>> from engram import load_problem
+        >>> len(training(load_problem("wine")).phases)
+        2
+    """
+    return Training.default(architecture or network(problem))
+
+
+def precision(problem: Problem) -> Precision:
+    """Eight bits where the source has them, sixteen elsewhere."""
+    pixels = problem.preprocessing
+    return Precision.UINT8 if isinstance(pixels, Pixels) and pixels.native else Precision.FLOAT16

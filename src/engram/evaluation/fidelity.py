@@ -1,0 +1,109 @@
+"""How faithfully the learning process is replayed: two networks from one start, one taught by the engram."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.func import grad, vmap
+
+from ..artefact import Engram
+from ..loop import outputs
+from ..metrics import score
+from ..network import Model
+from ..optimizers import Params
+from ..problem import Problem
+from ..training import Descent, Fitted, Loss, Phase, Ridge, Training, fit, measure, refit
+
+__all__ = ["Fidelity", "fidelity"]
+
+_ROWS = 1000
+
+
+@dataclass(frozen=True)
+class Fidelity:
+    """Curves along training, measured on `select`.
+
+    Args:
+        steps: at which they were measured.
+        engram: score of the network taught by the engram, its readout refitted on the engram.
+        full: score of the network taught by minibatches of all data, at the same steps.
+        cosine: of the engram's gradient with the real data's, at the engram's own network.
+        agreement: how alike the two networks predict: share of equal classes, or correlation.
+    """
+
+    steps: tuple[int, ...]
+    engram: tuple[float, ...]
+    full: tuple[float, ...]
+    cosine: tuple[float, ...]
+    agreement: tuple[float, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain JSON."""
+        return {key: list(value) for key, value in vars(self).items()}
+
+
+def fidelity(engram: Engram, problem: Problem, seeds: list[int], points: int = 20) -> Fidelity | None:
+    """Train on the engram and on everything from the same start, and compare along the way.
+
+    Args:
+        engram: whose first phase is a descent.
+        problem: real data; only `train` and `select` are read.
+        seeds: starts; curves are means over them.
+        points: measurements along training.
+
+    Returns:
+        The curves; None when the first phase is no descent.
+    """
+    phase = engram.training.phases[0]
+    solver = phase.solver
+    if not isinstance(solver, Descent) or solver.steps == 0:
+        return None
+    marks = sorted({round(solver.steps * k / points) for k in range(points + 1)})
+    rows = torch.arange(min(_ROWS, len(problem.train)), device=problem.train.inputs.device)
+    real = problem.train.rows(rows).batch(slice(None))
+    own = engram.sets[phase.data].batch(slice(None))
+    taught: dict[int, Tensor] = {}
+    cosines: list[float] = []
+    ridge = engram.training.phases[-1].solver
+
+    def by_engram(_: int, step: int, fitted: Fitted) -> None:
+        if step in marks:
+            cosines.append(_cosine(fitted.model, fitted.params, own, real))
+            if isinstance(ridge, Ridge):
+                fitted = Fitted(fitted.model, refit(fitted.model, fitted.params, ridge, engram.sets[phase.data], False))
+            taught[step] = outputs(fitted, problem.select)
+
+    fit(Training(engram.training.network, (phase,)), problem.task, engram.sets, seeds, by_engram)
+    everything: dict[int, Tensor] = {}
+
+    def by_all(_: int, step: int, fitted: Fitted) -> None:
+        if step in marks:
+            everything[step] = outputs(fitted, problem.select)
+
+    loss = Loss.CROSS_ENTROPY if problem.classes else Loss.SQUARED
+    learn = Phase(Descent(solver.optimizer, solver.steps, 64, loss), before=phase.before)
+    fit(Training(engram.training.network, (learn,)), problem.task, {"main": problem.train}, seeds, by_all)
+    targets = problem.select.targets
+    judge = lambda found: float(score(problem.metric, found, targets).mean())  # noqa: E731
+    return Fidelity(
+        tuple(marks), tuple(judge(taught[m]) for m in marks), tuple(judge(everything[m]) for m in marks),
+        tuple(cosines), tuple(_agreement(taught[m], everything[m], problem) for m in marks),
+    )
+
+
+def _cosine(model: Model, params: Params, own: tuple[Any, ...], real: tuple[Any, ...]) -> float:
+    def flat(one: Params, x: Tensor, y: Tensor) -> Tensor:
+        grads = grad(lambda p: measure(Loss.SQUARED, model.outputs(p, x), y))(one)
+        return torch.cat([g.flatten() for g in grads.values()])
+
+    left = vmap(flat, in_dims=(0, None, None))(params, own[0], own[1])
+    right = vmap(flat, in_dims=(0, None, None))(params, real[0], real[1])
+    return float(torch.cosine_similarity(left, right).mean())
+
+
+def _agreement(one: Tensor, other: Tensor, problem: Problem) -> float:
+    if problem.classes:
+        return float((one.argmax(-1) == other.argmax(-1)).float().mean())
+    one, other = (v - v.mean(1, keepdim=True) for v in (one, other))
+    return float(torch.cosine_similarity(one.flatten(1), other.flatten(1)).mean())

@@ -1,0 +1,160 @@
+"""The evaluation recipe: the same training, the same seeds, equal items and equal bytes, the ceiling beside it."""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from ..artefact import Engram
+from ..budget import Budget, Items, PerClass, Precision
+from ..canvas.plain import Plain
+from ..errors import DataError, SettingError
+from ..loop import outputs
+from ..method import number_bytes
+from ..methods.herding import Herding
+from ..methods.k_center import KCenter
+from ..methods.k_means import KMeans
+from ..methods.random import Random
+from ..metrics import score
+from ..network import Network
+from ..problem import Problem
+from ..training import Fitted, Training, fit
+from .full import Full, train_full, train_linear
+from .scores import Row, Scores
+
+__all__ = ["Protocol", "evaluate"]
+
+_BASELINES = {"random": Random(), "random_soft": Random(), "k_means": KMeans(), "herding": Herding(), "k_center": KCenter()}
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """How an engram is judged.
+
+    Args:
+        seeds: networks trained per row; runs of one seed start from the same network in every row.
+        network: another architecture than the engram's own.
+        baselines: whether real and averaged rows at equal items and equal bytes are trained too.
+        full_steps: Adam steps of training on everything; by the data's size when None.
+
+    Raises:
+        SettingError: fewer than one seed.
+
+    Example:
+        >>> Protocol(seeds=2).baselines
+        True
+    """
+
+    seeds: int = 5
+    network: Network | None = None
+    baselines: bool = True
+    full_steps: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.seeds < 1:
+            raise SettingError(f"seeds is {self.seeds}: evaluate at least one network")
+
+
+def evaluate(
+    engram: Engram, problem: Problem, protocol: Protocol | None = None, watch: Callable[[str, Row], None] | None = None
+) -> Scores:
+    """Train fresh networks on the engram, on its baselines and on everything, and score them on `test`.
+
+    Args:
+        engram: what is judged.
+        problem: the data it stands for (or other data of the same shape).
+        protocol: the recipe.
+        watch: called with every row as soon as it is known.
+
+    Returns:
+        The scores; `full` is the better, on `select`, of the network and a tuned linear model.
+
+    Raises:
+        DataError: the problem's shape or outputs are not the engram's.
+
+    Example:
+        >>> from engram import PerClass, distill, load_problem
+        >>> problem = load_problem("wine")
+        >>> memory = distill(problem, budget=PerClass(1), steps=5)
+        >>> scores = evaluate(memory, problem, Protocol(seeds=2))
+        >>> len(scores.rows["random_bytes"].runs)
+        2
+    """
+    protocol = protocol or Protocol()
+    if engram.task != problem.task:
+        raise DataError(f"the engram is for {engram.task} and the data are {problem.task}: give the data it was made from")
+    rows: dict[str, Row] = {}
+    for name, row in _rows(engram, problem, protocol):
+        rows[name] = row
+        if watch is not None:
+            watch(name, row)
+    return Scores(problem.metric.value, rows, problem.notes)
+
+
+def _rows(engram: Engram, problem: Problem, protocol: Protocol) -> Iterator[tuple[str, Row]]:
+    seeds = list(range(protocol.seeds))
+    training = engram.training if protocol.network is None else Training(protocol.network, engram.training.phases)
+    begun = time.perf_counter()
+    fitted = fit(training, problem.task, engram.sets, seeds)
+    seconds = (time.perf_counter() - begun) / len(seeds)
+    yield "engram", Row(_test(fitted, problem), engram.items, engram.canvas_bytes, seconds)
+    full = train_full(problem, training.network, seeds, protocol.full_steps or _full_steps(problem))
+    yield "full", _ceiling(problem, full)
+    if not protocol.baselines:
+        return
+    for name in _BASELINES:
+        for suffix, budget in _budgets(engram, problem, soft=name == "random_soft"):
+            yield name + suffix, _baseline(name, budget, engram, problem, training, seeds, full)
+
+
+def _ceiling(problem: Problem, full: Full) -> Row:
+    linear = train_linear(problem)
+    runs, note = _test(full.fitted, problem), "network"
+    if linear.select > float(full.select.mean()):
+        runs, note = (linear.test,) * len(runs), linear.note or "tuned linear model"
+    return Row(runs, len(problem.train), len(problem.train) * problem.row_bytes(Precision.FLOAT32), full.seconds, note)
+
+
+def _full_steps(problem: Problem) -> int:
+    """Forty passes over small data, at most 3000 steps over large."""
+    return min(3000, max(300, 40 * len(problem.train) // 64))
+
+
+def _budgets(engram: Engram, problem: Problem, soft: bool) -> Iterator[tuple[str, Budget]]:
+    """The engram's own number of items; then as many real rows as its bytes hold."""
+    items = min(engram.items, len(problem.train))
+    yield "", PerClass(items // problem.classes) if problem.classes and items % problem.classes == 0 else Items(items)
+    row = problem.row_bytes(engram.precision)
+    if soft:
+        row += problem.task.outputs * number_bytes(engram.precision) - problem.target.label_bytes
+    fit_in = min(len(problem.train), max(engram.canvas_bytes // row, items))
+    yield "_bytes", Items(fit_in)
+
+
+def _baseline(
+    name: str, budget: Budget, engram: Engram, problem: Problem, training: Training, seeds: list[int], full: Full
+) -> Row:
+    method = _BASELINES[name]
+    canvases: list[Plain] = []
+    for seed in seeds:
+        if canvases and name in ("herding", "k_center"):
+            canvases.append(canvases[0])  # no draw in them: the seeds differ in the network alone
+            continue
+        plain = method.init(problem, training, budget, Precision.FLOAT32, seed).canvas
+        canvases.append(full.soften(problem, plain) if name == "random_soft" else plain)
+    fewest = min(len(canvas.inputs) for canvas in canvases)
+    begun = time.perf_counter()
+    sets = [{"main": canvas.decode()} for canvas in canvases]
+    if len({len(canvas.inputs) for canvas in canvases}) == 1:
+        fitted = fit(training, problem.task, sets, seeds)
+        runs = _test(fitted, problem)
+    else:
+        runs = tuple(_test(fit(training, problem.task, one, [seed]), problem)[0] for one, seed in zip(sets, seeds, strict=True))
+    seconds = (time.perf_counter() - begun) / len(seeds)
+    row_bytes = problem.row_bytes(engram.precision)
+    if name == "random_soft":
+        row_bytes += problem.task.outputs * number_bytes(engram.precision) - problem.target.label_bytes
+    return Row(runs, fewest, fewest * row_bytes, seconds)
+
+
+def _test(fitted: Fitted, problem: Problem) -> tuple[float, ...]:
+    return tuple(score(problem.metric, outputs(fitted, problem.test), problem.test.targets).tolist())

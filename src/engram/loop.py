@@ -1,0 +1,284 @@
+"""The outer loop: iterate a method, keep what does best on `select`, checkpoint, resume."""
+
+import platform
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from . import __version__, defaults
+from .artefact import Engram, read_tensors, write_tensors
+from .budget import Budget, Items, PerClass, Precision
+from .canvas import Canvas
+from .errors import ArtefactError, DivergenceError
+from .method import Method, Metrics
+from .methods.performance_matching import PerformanceMatching
+from .metrics import score
+from .network import Network
+from .problem import Problem, Split
+from .spec import decode, encode, render
+from .training import Fitted, Training, fit
+
+__all__ = ["Run", "distill", "iterate", "outputs", "resume", "run", "save_checkpoint"]
+
+_VALIDATION_SEEDS = (1_000_001, 1_000_002, 1_000_003)
+"""Networks that judge checkpoints; never those of an evaluation."""
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """A distillation under way: all that a checkpoint holds.
+
+    Args:
+        state: of the method.
+        step: outer steps taken.
+        best: the canvases that did best on `select` so far, by set name.
+        best_score: their score.
+        history: (step, loss, validation score) at every validation.
+        status: running, done, or diverged at a step.
+    """
+
+    state: Any
+    step: int
+    best: Mapping[str, Canvas]
+    best_score: float
+    history: tuple[tuple[int, float, float], ...] = ()
+    status: str = "running"
+
+
+def iterate(
+    method: Method, problem: Problem, training: Training, budget: Budget,
+    *, seed: int = 0, precision: Precision = Precision.FLOAT32, state: Any = None,
+) -> Iterator[tuple[Any, Metrics]]:
+    """Own the loop: yield (state, metrics) after every outer step.
+
+    Args:
+        method: what is optimised.
+        problem: real data.
+        training: the learning process to compress.
+        budget: how much synthetic data.
+        seed: of every draw.
+        precision: at which samples will be stored, which a budget in bytes depends on.
+        state: continue from this one.
+
+    Yields:
+        The state and the metrics of the step; `method.export(state)` gives the canvases.
+
+    Example:
+        >>> from engram import PerClass, load_problem
+        >>> problem = load_problem("wine")
+        >>> loop = iterate(PerformanceMatching(steps=3), problem, defaults.training(problem), PerClass(1))
+        >>> [state.step for state, metrics in loop]
+        [1, 2, 3]
+    """
+    state = method.init(problem, training, budget, precision, seed) if state is None else state
+    for _ in range(getattr(state, "step", 0), method.steps):
+        state, metrics = method.step(state, problem, training)
+        yield state, metrics
+
+
+def run(
+    method: Method, problem: Problem, training: Training, budget: Budget, seed: int, precision: Precision,
+    every: int, start: Run | None = None,
+) -> Iterator[tuple[Run, Metrics]]:
+    """Iterate with validation: the best canvases on `select` are kept, and a loss that is not finite stops.
+
+    Args:
+        method: what is optimised.
+        problem: real data.
+        training: the learning process to compress.
+        budget: how much synthetic data.
+        seed: of every draw.
+        precision: of stored inputs.
+        every: outer steps between validations.
+        start: a run to continue.
+
+    Yields:
+        The run after every step (first: before any), and the step's metrics.
+    """
+    if start is None:
+        state = method.init(problem, training, budget, precision, seed)
+        canvases = method.export(state)
+        # With nothing to optimise there is nothing to choose.
+        value = _validate(canvases, problem, training, precision) if method.steps else float("nan")
+        start = Run(state, 0, canvases, value, ((0, float("nan"), value),))
+    current = start
+    yield current, {}
+    while current.step < method.steps and current.status == "running":
+        state, metrics = method.step(current.state, problem, training)
+        if not all(np.isfinite(value) for value in metrics.values()):
+            # The state before the step is the last good one.
+            yield replace(current, status=f"diverged at step {current.step}"), metrics
+            return
+        current = replace(current, state=state, step=current.step + 1)
+        if current.step % every == 0 or current.step == method.steps:
+            canvases = method.export(state)
+            value = _validate(canvases, problem, training, precision)
+            history = (*current.history, (current.step, float(metrics.get("loss", float("nan"))), value))
+            better = value >= current.best_score or not np.isfinite(current.best_score)
+            current = replace(
+                current, history=history, best=canvases if better else current.best,
+                best_score=value if better else current.best_score,
+            )
+        yield current, metrics
+
+
+def distill(
+    problem: Problem,
+    method: Method | None = None,
+    *,
+    budget: Budget | None = None,
+    network: Network | None = None,
+    training: Training | None = None,
+    precision: Precision | None = None,
+    steps: int | None = None,
+    seed: int = 0,
+    throw: bool = True,
+    watch: Callable[[Run, Metrics], None] | None = None,
+    start: Run | None = None,
+) -> Engram:
+    """Compress learning on a problem into a few synthetic samples.
+
+    Args:
+        problem: real data.
+        method: performance matching when None.
+        budget: one sample per class when None, ten items for regression.
+        network: the architecture; by the kind of data when None.
+        training: network and phases, in place of `network`.
+        precision: of stored inputs; by the kind of data when None.
+        steps: outer steps, in place of the method's own.
+        seed: of every draw.
+        throw: whether divergence raises; otherwise the engram's provenance says so.
+        watch: called with the run and its metrics after every step.
+        start: a run to continue (`resume`).
+
+    Returns:
+        The engram whose samples did best on the validation split.
+
+    Raises:
+        BudgetError: more items than rows, fewer than classes.
+        DivergenceError: a loss that is not finite (with ``throw=True``).
+
+    Example:
+        >>> from engram import PerClass, distill, load_problem
+        >>> distill(load_problem("wine"), budget=PerClass(1), steps=5).items
+        3
+    """
+    method = configured(method, steps)
+    training = training or defaults.training(problem, network)
+    precision = precision or defaults.precision(problem)
+    budget = budget or (PerClass(1) if problem.classes else Items(10))
+    every = validation_interval(method.steps)
+    final = start
+    for final, metrics in run(method, problem, training, budget, seed, precision, every, start):
+        if watch is not None:
+            watch(final, metrics)
+    assert final is not None
+    if final.status != "running" and throw:
+        raise DivergenceError(
+            f"the loss is not finite: {final.status}; lower the method's rate, or pass throw=False for the last good state"
+        )
+    return _engram(final, method, problem, training, budget, precision, seed)
+
+
+def configured(method: Method | None, steps: int | None) -> Method:
+    """The method with another number of steps."""
+    method = method if method is not None else PerformanceMatching()
+    if steps is not None and method.steps:
+        method = replace(method, steps=steps)  # type: ignore[type-var]
+    return method
+
+
+def validation_interval(steps: int) -> int:
+    """Twenty validations in a run."""
+    return max(1, steps // 20)
+
+
+def outputs(fitted: Fitted, split: Split, size: int = 1024) -> torch.Tensor:
+    """Outputs (networks, N, C) on a split, computed in batches."""
+    return torch.cat([fitted.outputs(x) for x, _, _ in split.batches(size)], dim=1)
+
+
+def save_checkpoint(path: str | Path, current: Run, identity: str) -> None:
+    """Write a run so that it can be continued bit for bit.
+
+    Args:
+        path: the checkpoint.
+        current: the run.
+        identity: what the run is of (`identify`); `resume` refuses another.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    tensors: dict[str, torch.Tensor] = {}
+    manifest = {"identity": identity, "engram": __version__, "run": encode(current, tensors)}
+    write_tensors(path, tensors, manifest, force=True)
+
+
+def resume(path: str | Path, identity: str, device: str = "cpu") -> Run:
+    """Read a run back.
+
+    Args:
+        path: a checkpoint.
+        identity: what the run must be of.
+        device: where its tensors go.
+
+    Returns:
+        The run.
+
+    Raises:
+        ArtefactError: damaged, or of other data or settings.
+    """
+    tensors, manifest = read_tensors(path)
+    if manifest.get("identity") != identity:
+        raise ArtefactError(
+            f"{path} is a checkpoint of other data or settings: repeat the command it was made with, or start anew "
+            "with --force"
+        )
+    result: Run = decode(manifest["run"], {key: value.to(device) for key, value in tensors.items()})
+    return result
+
+
+def identify(method: Method, problem: Problem, training: Training, budget: Budget, precision: Precision, seed: int) -> str:
+    """Spell out what a run is of: data fingerprint and every setting."""
+    import json
+
+    return json.dumps([problem.fingerprint, encode((method, training, budget, precision, seed))])
+
+
+def _validate(canvases: Mapping[str, Canvas], problem: Problem, training: Training, precision: Precision) -> float:
+    engram = _bare(canvases, problem, training, precision)
+    fitted = fit(training, problem.task, engram.sets, _VALIDATION_SEEDS)
+    return float(score(problem.metric, outputs(fitted, problem.select), problem.select.targets).mean())
+
+
+def _bare(canvases: Mapping[str, Canvas], problem: Problem, training: Training, precision: Precision, **rest: Any) -> Engram:
+    return Engram.of(
+        canvases, precision, training=training, preprocessing=problem.preprocessing, target=problem.target,
+        metric=problem.metric, **rest,
+    )
+
+
+def _engram(
+    final: Run, method: Method, problem: Problem, training: Training, budget: Budget, precision: Precision, seed: int
+) -> Engram:
+    provenance = {
+        "problem": problem.name,
+        "method": render(method),
+        "budget": encode(budget),
+        "seed": seed,
+        "steps": final.step,
+        "status": "done" if final.status == "running" else final.status,
+        "fingerprint": problem.fingerprint,
+        "rows": {"train": len(problem.train), "select": len(problem.select), "test": len(problem.test)},
+        "data_bytes": problem.bytes,
+        "input_names": list(problem.names),
+        "notes": list(problem.notes),
+        "select_score": None if np.isnan(final.best_score) else final.best_score,
+        "history": [[step, None if np.isnan(loss) else loss, None if np.isnan(v) else v] for step, loss, v in final.history],
+        "versions": {"engram": __version__, "torch": str(torch.__version__), "python": platform.python_version()},
+    }
+    return _bare(final.best, problem, training, precision, provenance=provenance)

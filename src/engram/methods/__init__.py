@@ -1,0 +1,1 @@
+"""Distillation methods: one file each, a frozen dataclass with `init`, `step` and `export`."""

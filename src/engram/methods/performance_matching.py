@@ -1,0 +1,134 @@
+"""Performance matching: after training on the samples, the loss on the real data is small."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from torch import Tensor
+from torch.func import vmap
+
+from ..budget import Budget, Precision
+from ..canvas import Canvas
+from ..canvas.plain import Plain
+from ..errors import SettingError
+from ..hypergradients import Hypergradient, State, Unroll
+from ..linalg import ridge
+from ..method import Metrics, counts
+from ..network import Model, model_of
+from ..optimizers import Params
+from ..outer import Matching, Outer
+from ..pool import Nursery
+from ..problem import Problem
+from ..selection import initial
+from ..training import Loss, Ridge, Training, descend, measure
+
+__all__ = ["PerformanceMatching"]
+
+
+@dataclass(frozen=True)
+class PerformanceMatching:
+    r"""Learn samples such that a network trained on them, its readout solved in closed form, fits the real data.
+
+    .. math:: \min_{x, y}\ \mathbb E_{\theta}\, \big|\phi_\theta(X)\,W(x, y) - Y\big|^2, \qquad
+        W(x, y) = \text{ridge}\big(\phi_\theta(x), y\big)
+
+    Features :math:`\phi_\theta` come from a pool of networks at every stage of the very training that the
+    engram will be replayed with. Each outer step uses some of them and trains them a little on the samples
+    as they now are; one that has completed its training is replaced.
+
+    Args:
+        steps: outer steps, at least 0.
+        rate: outer Adam rate for inputs, in units of their standard deviation.
+        label_rate: outer Adam rate for soft labels; 0 keeps the labels fixed.
+        pool: networks kept.
+        networks: networks used per outer step.
+        advance: inner steps that a used network is trained.
+        batch: real rows per outer step.
+        start: samples start as random real rows, k-means centres or noise.
+        hypergradient: how to differentiate; `Unroll()` differentiates the closed-form readout only.
+
+    Raises:
+        SettingError: a value out of range.
+
+    Deviations from the paper:
+        1. Networks follow the engram's own training (rate, length, start of the readout), so that what is
+           matched is what is replayed. 2. Several networks per step. 3. k-means centres to start from.
+
+    References:
+        Zhou, Nezhadarya, Ba 2022 (FRePo, arXiv 2206.00719); Nguyen, Chen, Lee 2021 (KIP).
+
+    Example:
+        >>> PerformanceMatching(steps=10).steps
+        10
+    """
+
+    steps: int = 600
+    rate: float = 0.1
+    label_rate: float = 0.03
+    pool: int = 10
+    networks: int = 2
+    advance: int = 1
+    batch: int = 256
+    start: Literal["random", "centres", "noise"] = "centres"
+    hypergradient: Hypergradient = Unroll()
+
+    def __post_init__(self) -> None:
+        if min(self.steps, self.label_rate) < 0 or min(self.pool, self.networks, self.advance, self.batch) < 1:
+            raise SettingError(f"{self}: steps and rates are nonnegative, the other numbers at least 1")
+
+    def init(self, problem: Problem, training: Training, budget: Budget, precision: Precision, seed: int) -> Matching:
+        """Start from real rows or their centres, with a pool of fresh networks."""
+        canvas = initial(problem, counts(problem, budget, precision, soft=True), self.start, True, seed)
+        nursery = self._nursery(problem, training, seed)
+        return Matching(canvas, self._outer.init(canvas), nursery.fill(), 0, seed)
+
+    def step(self, state: Matching, problem: Problem, training: Training) -> tuple[Matching, Metrics]:
+        """Match performance on one real batch, then let the networks learn."""
+        model = model_of(training.network, problem.task)
+        nursery = self._nursery(problem, training, state.seed)
+        places = nursery.turn(self.networks, state.step)
+        real = problem.train.sample(self.batch, state.step, state.seed, "real")
+
+        def inner(free: Params, networks: State) -> State:
+            params, moments = networks
+            samples = state.canvas.with_free(free).decode().batch(slice(None))
+            return descend(model, training.phases[0], params, moments, samples)[:2]
+
+        def outer(free: Params, networks: State) -> Tensor:
+            return _performance(model, training, networks[0], state.canvas.with_free(free), real)
+
+        grads, loss = self.hypergradient(inner, outer, state.canvas.free, state.pool.at(places))
+        canvas, moments = self._outer.step(state.canvas, grads, state.moments, state.step)
+        samples = canvas.decode().batch(slice(None))
+        pool = nursery.advance(state.pool, places, samples, self.advance)
+        return Matching(canvas, moments, pool, state.step + 1, state.seed), {"loss": float(loss)}
+
+    def export(self, state: Matching) -> Mapping[str, Canvas]:
+        """The canvas."""
+        return {"main": state.canvas}
+
+    @property
+    def _outer(self) -> Outer:
+        return Outer({"inputs": self.rate, "targets": self.label_rate}, self.steps)
+
+    def _nursery(self, problem: Problem, training: Training, seed: int) -> Nursery:
+        oldest = getattr(training.phases[0].solver, "steps", 0)
+        return Nursery(training, problem.task, self.pool, oldest, seed, str(problem.train.inputs.device))
+
+
+def _performance(
+    model: Model, training: Training, params: Params, canvas: Plain, real: tuple[Tensor, Tensor, Tensor | None]
+) -> Tensor:
+    """Loss on real rows of the networks, with the readout that the last phase would fit."""
+    samples = canvas.decode()
+    last = training.phases[-1].solver
+
+    def one(network: Params) -> Tensor:
+        x, y, w = real
+        if not isinstance(last, Ridge):
+            return measure(last.loss, model.outputs(network, x), y, w)
+        readout = ridge(model.features(network, samples.inputs), samples.targets, last.regularisation)
+        features = model.features(network, x)
+        return measure(Loss.SQUARED, features @ readout[:-1] + readout[-1], y, w)
+
+    return vmap(one)(params).mean()

@@ -1,0 +1,1 @@
+"""Architectures: one file each, a frozen dataclass with `build(shape, outputs)`."""

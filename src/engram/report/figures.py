@@ -1,0 +1,84 @@
+"""Figures as inline SVG that takes the page's text colour, so that they read in light and in dark mode."""
+
+import io
+import re
+from typing import Any
+
+import matplotlib
+from matplotlib.figure import Figure
+
+__all__ = ["fidelity", "history", "replay", "scores"]
+
+_INK = "#010203"
+"""Stands for the page's text colour until the SVG is written."""
+_ENGRAM, _FULL, _OTHER = "#2a9d5c", "#4a7fd4", "#9a9a9a"
+_STYLE = {
+    "text.color": _INK, "axes.edgecolor": _INK, "axes.labelcolor": _INK, "xtick.color": _INK, "ytick.color": _INK,
+    "svg.fonttype": "none", "font.family": "sans-serif", "font.size": 11, "axes.spines.top": False,
+    "axes.spines.right": False, "svg.hashsalt": "engram", "legend.frameon": False, "text.parse_math": False,
+}
+
+
+def scores(rows: list[dict[str, Any]], metric: str) -> str:
+    """Scores with standard errors, one bar a row."""
+    with matplotlib.rc_context(_STYLE):
+        figure = Figure(figsize=(7, 0.34 * len(rows) + 0.8))
+        axes = figure.add_subplot()
+        for place, row in enumerate(rows):
+            colour = {"engram": _ENGRAM, "full": _FULL}.get(row["name"], _OTHER)
+            axes.barh(-place, row["mean"], color=colour, height=0.7)
+            if row.get("sem"):
+                axes.errorbar(row["mean"], -place, xerr=row["sem"], color=_INK, capsize=3, linewidth=1.2)
+        suffix = {0: "", 1: " (equal items)", 2: " (equal bytes)"}
+        axes.set_yticks([-k for k in range(len(rows))], [row["label"] + suffix[row["group"]] for row in rows])
+        low = min(row["mean"] for row in rows)
+        axes.set_xlim(left=max(-1.0, min(0.0, low)), right=1.0)
+        axes.set_xlabel(f"test {metric}")
+        return _svg(figure, f"Test {metric} of every row")
+
+
+def history(points: list[list[float | None]], metric: str) -> str:
+    """Validation score along distillation."""
+    with matplotlib.rc_context(_STYLE):
+        figure = Figure(figsize=(7, 2.6))
+        axes = figure.add_subplot()
+        axes.plot([p[0] for p in points], [p[2] for p in points], color=_ENGRAM, marker="o", markersize=3)
+        axes.set_xlabel("outer step")
+        axes.set_ylabel(f"validation {metric}")
+        return _svg(figure, "Validation score along distillation")
+
+
+def replay(curves: dict[str, Any], metric: str) -> str:
+    """Learning curves: taught by the engram, taught by everything."""
+    with matplotlib.rc_context(_STYLE):
+        figure = Figure(figsize=(7, 2.8))
+        axes = figure.add_subplot()
+        axes.plot(curves["steps"], curves["engram"], color=_ENGRAM, label="taught by the engram")
+        axes.plot(curves["steps"], curves["full"], color=_FULL, linestyle="--", label="taught by all data")
+        axes.set_xlabel("training step")
+        axes.set_ylabel(f"validation {metric}")
+        axes.legend()
+        return _svg(figure, "Learning curves of engram and full data")
+
+
+def fidelity(curves: dict[str, Any], classes: bool) -> str:
+    """Gradient cosine and agreement of predictions along training."""
+    with matplotlib.rc_context(_STYLE):
+        figure = Figure(figsize=(7, 2.8))
+        axes = figure.add_subplot()
+        axes.plot(curves["steps"], curves["cosine"], color=_OTHER, label="cosine of the two gradients")
+        name = "share of equal predictions" if classes else "correlation of predictions"
+        axes.plot(curves["steps"], curves["agreement"], color=_ENGRAM, label=name)
+        axes.set_xlabel("training step")
+        axes.set_ylim(top=1.02)
+        axes.legend()
+        return _svg(figure, "Gradient cosine and agreement of predictions along training")
+
+
+def _svg(figure: Figure, title: str) -> str:
+    content = io.StringIO()
+    figure.savefig(content, format="svg", transparent=True, bbox_inches="tight", metadata={"Date": None, "Title": title})
+    text = content.getvalue()
+    text = text[text.index("<svg") :].replace(_INK, "currentColor")
+    text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
+    return re.sub(r'<svg ([^>]*?)width="[^"]*" ?|height="[\d.]+pt" ', lambda m: f"<svg {m[1]}" if m[1] is not None else "", text, count=2)

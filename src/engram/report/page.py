@@ -1,0 +1,170 @@
+"""Fill the page: samples, scores, curves, sizes, recipe, warnings. Every string is escaped by the template."""
+
+import base64
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import numpy as np
+from markupsafe import Markup
+from PIL import Image
+
+from ..artefact import Engram, read_tensors
+from ..errors import ArtefactError
+from ..export import images, table
+from ..preprocessing import Classes, Pixels
+from ..spec import render
+from . import figures
+
+__all__ = ["page"]
+
+_LABELS = {
+    "full": "all data", "engram": "engram", "random": "random rows", "random_soft": "random rows, teacher's soft labels",
+    "k_means": "k-means centres", "herding": "herding", "k_center": "k-center",
+}
+_MOST_SAMPLES = 100
+
+
+def page(engram: Engram, path: Path) -> str:
+    """Write the report.
+
+    Args:
+        engram: what is shown.
+        path: its file; ``NAME.run`` beside it holds curves and a few real rows, and may be missing.
+
+    Returns:
+        One HTML document that needs no network.
+    """
+    folder = path.with_suffix(".run")
+    results, curves, real = _results(folder), _json(folder / "curves.json"), _real(folder)
+    known = dict(engram.provenance)
+    warnings = list(known.get("notes", []))
+    if known.get("status") != "done":
+        warnings.append(f"the distillation did not end well: {known.get('status')}")
+    if not results:
+        warnings.append(f"{folder.name} with raw results is not beside the file: error bars and curves are missing")
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("engram", "report"), autoescape=True, undefined=jinja2.StrictUndefined
+    )
+    return environment.get_template("template.html").render(
+        name=path.name,
+        engram=engram,
+        known=known,
+        metric=engram.metric.value,
+        results=_rows(results or known.get("scores", {})),
+        scores_figure=Markup(figures.scores(_rows(results), engram.metric.value)) if results else None,
+        history_figure=Markup(figures.history(known.get("history", []), engram.metric.value)) if len(known.get("history", [])) > 1 else None,
+        curves_figure=Markup(figures.replay(curves, engram.metric.value)) if curves else None,
+        fidelity_figure=Markup(figures.fidelity(curves, bool(isinstance(engram.target, Classes)))) if curves else None,
+        pictures=_pictures(engram, real),
+        heat=_heat(engram, real),
+        soft=_soft(engram),
+        warnings=warnings,
+        network=render(engram.training.network),
+        phases=[repr(phase.solver) for phase in engram.training.phases],
+        disk=path.stat().st_size if path.exists() else None,
+        ratio=known.get("data_bytes", 0) / max(engram.bytes, 1),
+    )
+
+
+def _results(folder: Path) -> dict[str, Any]:
+    try:
+        lines = (folder / "results.jsonl").read_text(encoding="utf-8").splitlines()
+        return {row["row"]: row for row in map(json.loads, lines)}
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
+
+
+def _json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+
+
+def _real(folder: Path) -> dict[str, Any] | None:
+    try:
+        return read_tensors(folder / "real.safetensors")[0]
+    except ArtefactError:
+        return None
+
+
+def _rows(results: dict[str, Any]) -> list[dict[str, Any]]:
+    """Rows in three groups: the ceiling and the engram, equal items, equal bytes."""
+    rows = []
+    for name, row in results.items():
+        plain = name.removesuffix("_bytes")
+        group = 0 if plain in ("full", "engram") else 2 if name.endswith("_bytes") else 1
+        rows.append(row | {"name": name, "label": _LABELS.get(plain, plain.replace("_", " ")), "group": group})
+    return sorted(rows, key=lambda row: (row["group"], -1 if row["name"] == "full" else 0))
+
+
+def _pictures(engram: Engram, real: dict[str, Any] | None) -> dict[str, Any] | None:
+    pixels = engram.preprocessing
+    if not isinstance(pixels, Pixels):
+        return None
+    labels = engram.target.decode(engram.samples.targets)
+    shown = images(pixels.decode(engram.samples.inputs[:_MOST_SAMPLES]), pixels.top)
+    result: dict[str, Any] = {"synthetic": [(_data(p), label) for p, label in zip(shown, labels, strict=False)], "real": []}
+    if real is not None and isinstance(engram.target, Classes):
+        names = [engram.target.names[int(k)] for k in real["targets"].tolist()]
+        drawn = images(pixels.decode(real["inputs"]), pixels.top)
+        result["real"] = [(_data(p), label) for p, label in zip(drawn, names, strict=True)]
+    return result
+
+
+def _heat(engram: Engram, real: dict[str, Any] | None) -> dict[str, Any] | None:
+    """Rows as a heat map: colour is the distance from the column's mean in standard deviations."""
+    if isinstance(engram.preprocessing, Pixels):
+        return None
+    names = list(getattr(engram.preprocessing, "names", ())) or list(engram.provenance.get("input_names") or [])
+    width = engram.samples.inputs.shape[1]
+    names = names or [f"x_{k}" for k in range(width)]
+    show = slice(0, 60)
+    frame = table(engram).head(_MOST_SAMPLES)
+    values = engram.samples.inputs[:_MOST_SAMPLES].flatten(1).numpy()
+    labels = [_short(v) for v in engram.target.decode(engram.samples.targets)[:_MOST_SAMPLES]]
+    raw = frame.iloc[:, :width].to_numpy() if frame.shape[1] >= width and not hasattr(engram.preprocessing, "names") else values
+    blocks = [("synthetic", values, raw, labels)]
+    if real is not None:
+        own = real["inputs"][:12]
+        shown = own.numpy() if hasattr(engram.preprocessing, "names") else np.asarray(engram.preprocessing.decode(own))
+        if isinstance(engram.target, Classes):
+            marks = [engram.target.names[int(k)] for k in real["targets"][:12].tolist()]
+        else:
+            marks = [_short(v) for v in engram.target.decode(real["targets"][:12])]
+        blocks.append(("real", own.numpy(), shown, marks))
+    return {
+        "names": names[show],
+        "hidden": max(0, width - 60),
+        "blocks": [
+            {
+                "title": title,
+                "rows": [
+                    {"label": label, "cells": [{"z": float(np.clip(z, -3, 3)), "text": _short(v)} for z, v in zip(zs[show], vs[show], strict=False)]}
+                    for label, zs, vs in zip(marks, standard, units, strict=False)
+                ],
+            }
+            for title, standard, units, marks in blocks
+        ],
+    }
+
+
+def _soft(engram: Engram) -> dict[str, Any] | None:
+    """Soft labels of the first samples, as probabilities would be."""
+    if not isinstance(engram.target, Classes) or len(engram.target.names) > 20:
+        return None
+    scores = engram.samples.targets[:20] + 1 / engram.target.outputs
+    return {"names": engram.target.names, "rows": [[round(v, 2) for v in row] for row in scores.tolist()]}
+
+
+def _short(value: Any) -> str:
+    return f"{value:.3g}" if isinstance(value, float | np.floating) else str(value)
+
+
+def _data(picture: Image.Image) -> str:
+    content = io.BytesIO()
+    picture.save(content, "PNG")
+    return "data:image/png;base64," + base64.b64encode(content.getvalue()).decode()

@@ -1,0 +1,154 @@
+"""Choosing real rows, or averages of them: what the selection methods share, and where distillation starts."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from .budget import Budget, Precision
+from .canvas import Canvas
+from .canvas.plain import Plain
+from .errors import DivergenceError
+from .method import Metrics, counts
+from .problem import Problem
+from .random import integer, stream
+from .training import Training
+
+__all__ = ["Chosen", "Pick", "Selection", "centres", "choose", "initial"]
+
+Pick = Callable[[Tensor, int, torch.Generator], Tensor]
+"""(rows (N, D), how many, generator) to the rows' indices."""
+
+_CANDIDATES = 20_000
+"""Rows considered in all; a random sample of more stands for them, so that memory stays bounded."""
+
+
+@dataclass(frozen=True, eq=False)
+class Chosen:
+    """The state of a selection method: finished from the start."""
+
+    canvas: Plain
+    step: int = 0
+
+
+class Selection(ABC):
+    """A method that does everything in `init` and takes no step."""
+
+    steps: ClassVar[int] = 0
+
+    @abstractmethod
+    def select(self, problem: Problem, counts: tuple[int, ...], seed: int) -> Plain:
+        """So many samples per class, or in all for regression."""
+
+    def init(self, problem: Problem, training: Training, budget: Budget, precision: Precision, seed: int) -> Chosen:
+        """Choose."""
+        return Chosen(self.select(problem, counts(problem, budget, precision, soft=False), seed))
+
+    def step(self, state: Chosen, problem: Problem, training: Training) -> tuple[Chosen, Metrics]:
+        """Nothing is left to do."""
+        return state, {}
+
+    def export(self, state: Chosen) -> Mapping[str, Canvas]:
+        """The samples."""
+        return {"main": state.canvas}
+
+
+def choose(problem: Problem, counts: tuple[int, ...], pick: Pick, seed: int) -> Plain:
+    """Pick real rows, class by class, with their hard labels.
+
+    Args:
+        problem: its training rows.
+        counts: rows per class, or one number for regression.
+        pick: chooses within a class.
+        seed: of the draws.
+
+    Returns:
+        The rows.
+    """
+    parts = []
+    for group, (rows, count) in enumerate(zip(_groups(problem, seed), counts, strict=True)):
+        flat = problem.train.batch(rows)[0].flatten(1)
+        parts.append(rows[pick(flat, min(count, len(rows)), stream(seed, "pick", group)).to(rows.device)])
+    return _plain(problem, torch.cat(parts))
+
+
+def centres(problem: Problem, counts: tuple[int, ...], seed: int) -> Plain:
+    """Average rows: k-means centres within each class, or of all rows for regression.
+
+    Args:
+        problem: its training rows.
+        counts: centres per class, or one number for regression.
+        seed: of the initial centres.
+
+    Returns:
+        The centres with hard labels, or with mean targets.
+    """
+    from sklearn.cluster import KMeans
+
+    inputs, targets = [], []
+    for group, (rows, count) in enumerate(zip(_groups(problem, seed), counts, strict=True)):
+        x, y, _ = problem.train.batch(rows)
+        flat = x.flatten(1).cpu()
+        state = integer(seed, "centres", group, bits=32)
+        member = KMeans(min(count, len(rows)), n_init=3, random_state=state).fit(flat.numpy()).labels_
+        for label in sorted(set(member.tolist())):
+            near = torch.from_numpy(member == label)
+            inputs.append(x.cpu()[near].mean(0))
+            targets.append(torch.tensor(group) if problem.classes else y.cpu()[near].mean(0))
+    device = problem.train.inputs.device
+    return Plain(torch.stack(inputs).to(device), torch.stack(targets).to(device), problem.classes or 0)
+
+
+def initial(problem: Problem, counts: tuple[int, ...], start: str, soft: bool, seed: int) -> Plain:
+    """Where the synthetic samples start: random real rows, k-means centres, or noise with balanced labels.
+
+    Args:
+        problem: its training rows.
+        counts: items per class, or one number for regression.
+        start: ``"random"``, ``"centres"`` or ``"noise"``.
+        soft: whether labels are free scores.
+        seed: of the draws.
+
+    Returns:
+        The canvas.
+    """
+    plain = centres(problem, counts, seed) if start == "centres" else choose(problem, counts, _anyone, seed)
+    if len(plain.inputs) < sum(counts):
+        # k-means merges duplicate rows: fill up with real ones.
+        more = choose(problem, counts, _anyone, seed)
+        missing = sum(counts) - len(plain.inputs)
+        plain = Plain(
+            torch.cat([plain.inputs, more.inputs[:missing]]), torch.cat([plain.targets, more.targets[:missing]]),
+            plain.classes,
+        )
+    if start == "noise":
+        noise = torch.randn(plain.inputs.shape, generator=stream(seed, "noise"))
+        plain = plain.with_free({"inputs": noise.to(plain.inputs)})
+    if not torch.isfinite(plain.inputs).all():
+        raise DivergenceError("the starting samples are not finite")
+    return Plain(plain.inputs, plain.decode().targets) if soft else plain
+
+
+def _anyone(rows: Tensor, count: int, generator: torch.Generator) -> Tensor:
+    return torch.randperm(len(rows), generator=generator)[:count]
+
+
+def _groups(problem: Problem, seed: int) -> list[Tensor]:
+    """Training rows by class (one group for regression), at most `_CANDIDATES` in all."""
+    every = problem.train.by_class
+    most = max(_CANDIDATES // len(every), 1)
+    kept = []
+    for group, rows in enumerate(every):
+        if len(rows) > most:
+            drawn = torch.randperm(len(rows), generator=stream(seed, "candidates", group))[:most]
+            rows = rows[drawn.sort().values.to(rows.device)]
+        kept.append(rows)
+    return kept
+
+
+def _plain(problem: Problem, rows: Tensor) -> Plain:
+    inputs, scores, _ = problem.train.batch(rows)
+    return Plain(inputs, problem.train.targets[rows] if problem.classes else scores, problem.classes or 0)

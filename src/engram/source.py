@@ -1,0 +1,107 @@
+"""Where problems come from: a built-in name, or a file whose kind its ending tells."""
+
+from pathlib import Path
+from typing import Any, ClassVar, Protocol
+
+from .errors import DataError, SettingError, UnknownNameError, nearest
+from .problem import Problem
+from .spec import load, names
+
+__all__ = ["Source", "find", "load_problem", "raw_inputs"]
+
+
+class Source(Protocol):
+    """A frozen description of data; `suffixes` are the endings of its files, empty when built in."""
+
+    suffixes: ClassVar[tuple[str, ...]]
+
+    def load(self, seed: int) -> Problem:
+        """Read the data and split what is not split."""
+        ...
+
+
+def find(text: str, **settings: Any) -> Source:
+    """Turn a built-in name or a path into a source.
+
+    Args:
+        text: ``digits``, ``data.npz``, ``table.parquet``, a folder of images, ...
+        settings: fields of the source (`target`, `group`, `split`, `task`); None means not given.
+
+    Returns:
+        The source; nothing is read yet.
+
+    Raises:
+        UnknownNameError: neither a name nor a file.
+        DataError: a file of an unknown kind.
+        SettingError: a setting that this source does not take.
+
+    Example:
+        >>> find("wine")
+        Wine()
+    """
+    known = {name: load("sources", name) for name in names("sources")}
+    given = {key: value for key, value in settings.items() if value is not None}
+    cls = known.get(text.replace("_", "-"))
+    if cls is not None and not cls.suffixes:  # type: ignore[attr-defined]
+        return _make(cls, text, given)
+    path = Path(text)
+    if not path.exists():
+        built_in = [name for name, cls in known.items() if not cls.suffixes]  # type: ignore[attr-defined]
+        raise UnknownNameError(f"{text!r} is neither a file nor a built-in dataset; {nearest(text, built_in)}")
+    ending = "/" if path.is_dir() else path.suffix.lower()
+    for cls in known.values():
+        if ending in cls.suffixes:  # type: ignore[attr-defined]
+            return _make(cls, text, {"path": text} | given)
+    endings = sorted({ending for cls in known.values() for ending in cls.suffixes if ending != "/"})  # type: ignore[attr-defined]
+    raise DataError(f"{text}: files ending in {ending or 'nothing'!r} are not data; use {', '.join(endings)} or a folder of images")
+
+
+def load_problem(text: str, *, seed: int = 0, **settings: Any) -> Problem:
+    """Load a built-in dataset, a file, or a folder of images.
+
+    Args:
+        text: a built-in name or a path.
+        seed: of the split, where the data are not split.
+        settings: `target`, `group`, `split`, `task`.
+
+    Returns:
+        The problem.
+
+    Raises:
+        EngramError: see `find` and `Problem`.
+
+    Example:
+        >>> load_problem("digits").task.shape
+        (1, 8, 8)
+    """
+    return find(text, **settings).load(seed)
+
+
+def raw_inputs(text: str) -> Any:
+    """Read new inputs from a file or folder, without targets.
+
+    Args:
+        text: a path; its source must offer `raw`.
+
+    Returns:
+        An array or a DataFrame.
+
+    Raises:
+        DataError: a source that has no raw inputs.
+    """
+    source = find(text)
+    if not hasattr(source, "raw"):
+        raise DataError(f"{text}: give a file or a folder with new inputs")
+    return source.raw()
+
+
+def _make(cls: Any, text: str, given: dict[str, Any]) -> Source:
+    try:
+        source: Source = cls(**given)
+    except TypeError as error:
+        fields = set(cls.__dataclass_fields__)
+        odd = sorted(set(given) - fields)
+        if odd:
+            raise SettingError(f"{text} takes no {', '.join(odd)}: leave it out") from error
+        raise SettingError(f"{text} needs {', '.join(sorted(fields - set(given)))}: pass it (--target COLUMN)") from error
+    return source

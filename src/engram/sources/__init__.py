@@ -1,0 +1,1 @@
+"""Sources of data: one file each, a frozen dataclass with `suffixes` and `load(seed)`."""

@@ -1,0 +1,88 @@
+"""Folders of images, one sub-folder per class."""
+
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+from PIL import Image
+
+from ..errors import DataError
+from ..problem import Problem
+
+__all__ = ["Images"]
+
+_ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".gif", ".tif", ".tiff")
+
+
+@dataclass(frozen=True)
+class Images:
+    """A folder ``class/image``, or ``train/class/image`` and ``test/class/image``.
+
+    Args:
+        path: of the folder; all images have one size, grey or colour.
+
+    Raises:
+        DataError: no images, different sizes, a broken file.
+    """
+
+    suffixes: ClassVar[tuple[str, ...]] = ("/",)
+    path: str
+
+    def load(self, seed: int) -> Problem:
+        """Read and split."""
+        root = Path(self.path)
+        if (root / "train").is_dir() and (root / "test").is_dir():
+            train, test = _labelled(root / "train"), _labelled(root / "test")
+            val = next((root / n for n in ("select", "val", "validation") if (root / n).is_dir()), None)
+            return Problem.from_arrays(
+                *train, test=test, select=_labelled(val) if val else None, name=root.name, seed=seed,
+                task="classification",
+            )
+        return Problem.from_arrays(*_labelled(root), name=root.name, seed=seed, task="classification")
+
+    def raw(self) -> Any:
+        """All images of the folder and its sub-folders, in order of their names."""
+        return _read(sorted(p for p in Path(self.path).rglob("*") if p.suffix.lower() in _ENDINGS), self.path)
+
+
+def _labelled(root: Path) -> tuple[np.ndarray, np.ndarray]:
+    folders = sorted(p for p in root.iterdir() if p.is_dir() and not p.name.startswith("."))
+    if len(folders) < 2:
+        raise DataError(f"{root} has {len(folders)} sub-folders: it needs one sub-folder of images for each class")
+    files, labels = [], []
+    for folder in folders:
+        found = sorted(p for p in folder.iterdir() if p.suffix.lower() in _ENDINGS)
+        if not found:
+            raise DataError(f"{folder} has no image ({', '.join(_ENDINGS)}): add some or remove the folder")
+        files += found
+        labels += [folder.name] * len(found)
+    return _read(files, str(root)), np.array(labels)
+
+
+def _read(files: list[Path], root: str) -> np.ndarray:
+    if not files:
+        raise DataError(f"{root} has no image ({', '.join(_ENDINGS)})")
+    first: tuple[int, ...] | None = None
+    images = None
+    for place, file in enumerate(files):
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("error", Image.DecompressionBombWarning)
+                with Image.open(file) as image:
+                    grey = image.mode in ("1", "L", "LA")
+                    pixels = np.asarray(image.convert("L" if grey else "RGB"))
+        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+            raise DataError(f"{file} is not a readable image ({error}): mend or remove it") from error
+        if images is None:
+            first = pixels.shape
+            images = np.empty((len(files), *pixels.shape), dtype=np.uint8)
+        if pixels.shape != first:
+            raise DataError(
+                f"{file} is {pixels.shape} (height, width, channels) and {files[0]} is {first}: "
+                "resize all images to one size and colour mode"
+            )
+        images[place] = pixels
+    assert images is not None
+    return images

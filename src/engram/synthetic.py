@@ -1,0 +1,45 @@
+"""What a trainer receives: decoded inputs, target scores, optional weights."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+__all__ = ["Synthetic"]
+
+
+@dataclass(frozen=True, eq=False)
+class Synthetic:
+    """Samples in the space a network sees; real rows have the same face (`problem.Split`).
+
+    Args:
+        inputs: (N, *shape), normalised.
+        targets: (N, C): centred indicator rows, soft scores, or standardised numbers.
+        weights: (N,) nonnegative; all one when None.
+
+    Example:
+        >>> len(Synthetic(torch.zeros(3, 2), torch.zeros(3, 1)))
+        3
+    """
+
+    inputs: Tensor
+    targets: Tensor
+    weights: Tensor | None = None
+
+    def __len__(self) -> int:
+        return len(self.inputs)
+
+    def batch(self, index: Tensor | slice) -> tuple[Tensor, Tensor, Tensor | None]:
+        """The samples at `index`."""
+        return self.inputs[index], self.targets[index], None if self.weights is None else self.weights[index]
+
+    def batches(self, size: int = 1024) -> Iterator[tuple[Tensor, Tensor, Tensor | None]]:
+        """All samples in order, `size` at a time."""
+        for start in range(0, len(self), size):
+            yield self.batch(slice(start, start + size))
+
+    def to(self, device: torch.device | str) -> "Synthetic":
+        """The same samples on another device."""
+        weights = None if self.weights is None else self.weights.to(device)
+        return Synthetic(self.inputs.to(device), self.targets.to(device), weights)
