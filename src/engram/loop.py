@@ -15,7 +15,6 @@ from .budget import Budget, Items, PerClass, Precision
 from .canvas import Canvas
 from .errors import ArtefactError, DivergenceError
 from .method import Method, Metrics
-from .methods.performance_matching import PerformanceMatching
 from .metrics import score
 from .network import Network
 from .problem import Problem, Split
@@ -69,6 +68,7 @@ def iterate(
 
     Example:
         >>> from engram import PerClass, load_problem
+        >>> from engram.methods.performance_matching import PerformanceMatching
         >>> problem = load_problem("wine")
         >>> loop = iterate(PerformanceMatching(steps=3), problem, defaults.training(problem), PerClass(1))
         >>> [state.step for state, metrics in loop]
@@ -144,7 +144,7 @@ def distill(
 
     Args:
         problem: real data.
-        method: performance matching when None.
+        method: performance matching with settings for the kind of data when None.
         budget: one sample per class when None, ten items for regression.
         network: the architecture; by the kind of data when None.
         training: network and phases, in place of `network`.
@@ -167,7 +167,7 @@ def distill(
         >>> distill(load_problem("wine"), budget=PerClass(1), steps=5).items
         3
     """
-    method = configured(method, steps)
+    method = configured(method or defaults.method(problem), steps)
     training = training or defaults.training(problem, network)
     precision = precision or defaults.precision(problem)
     budget = budget or (PerClass(1) if problem.classes else Items(10))
@@ -184,17 +184,16 @@ def distill(
     return _engram(final, method, problem, training, budget, precision, seed)
 
 
-def configured(method: Method | None, steps: int | None) -> Method:
+def configured(method: Method, steps: int | None) -> Method:
     """The method with another number of steps."""
-    method = method if method is not None else PerformanceMatching()
     if steps is not None and method.steps:
         method = replace(method, steps=steps)  # type: ignore[type-var]
     return method
 
 
 def validation_interval(steps: int) -> int:
-    """Twenty validations in a run."""
-    return max(1, steps // 20)
+    """Ten validations in a run."""
+    return max(1, steps // 10)
 
 
 def outputs(fitted: Fitted, split: Split, size: int = 1024) -> torch.Tensor:

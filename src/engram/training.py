@@ -15,6 +15,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 from torch.func import grad_and_value, vmap
+from torch.utils._pytree import tree_map
 
 from .errors import DivergenceError, SettingError
 from .linalg import ridge
@@ -35,6 +36,7 @@ __all__ = [
     "Training",
     "ZeroReadout",
     "descend",
+    "each_network",
     "fit",
     "measure",
     "refit",
@@ -195,12 +197,12 @@ class Fitted:
     def outputs(self, inputs: Tensor) -> Tensor:
         """(networks, N, C)."""
         with torch.no_grad():
-            return _vmapped(self.model.outputs, self.params, inputs)
+            return each_network(self.model.outputs, self.params, inputs)
 
     def features(self, inputs: Tensor) -> Tensor:
         """(networks, N, F)."""
         with torch.no_grad():
-            return _vmapped(self.model.features, self.params, inputs)
+            return each_network(self.model.features, self.params, inputs)
 
 
 Observer = Callable[[int, int, Fitted], None]
@@ -291,7 +293,7 @@ def descend(
     def loss(learning: Params, rest: Params, x: Tensor, y: Tensor, w: Tensor | None) -> Tensor:
         return measure(solver.loss, model.outputs(rest | learning, x, training=True), y, w)
 
-    grads, values = _each(grad_and_value(loss), learnt, fixed, *batch, apart=apart)
+    grads, values = each_network(grad_and_value(loss), learnt, fixed, *batch, apart=apart)
     moved, moments = solver.optimizer.step(learnt, grads, moments, scale)
     return params | moved, moments, values
 
@@ -327,14 +329,14 @@ def refit(model: Model, params: Params, solver: Ridge, data: Data, apart: bool =
     if isinstance(data, Split):
         return model.with_readout(params, _streamed_readout(model, params, solver, data))
     x, y, w = data.batch(slice(None))
-    return model.with_readout(params, _each(readout, params, x, y, w, apart=apart))
+    return model.with_readout(params, each_network(readout, params, x, y, w, apart=apart))
 
 
 def _streamed_readout(model: Model, params: Params, solver: Ridge, data: Split) -> Tensor:
     """The same readout from sums over batches, so that no more than one batch of features is held."""
-    gram = moment = torch.zeros(())
+    gram = moment = torch.zeros((), device=_device(data))
     for x, y, w in data.batches():
-        phi = _vmapped(model.features, params, x).detach()
+        phi = each_network(model.features, params, x).detach()
         phi = torch.cat([phi, torch.ones_like(phi[..., :1])], -1)
         left = phi if w is None else phi * w[:, None]
         gram, moment = gram + left.mT @ phi, moment + left.mT @ y
@@ -390,15 +392,23 @@ def _learnt(model: Model, part: Part, params: Params) -> Params:
     return {key: params[key] for key in keys}
 
 
-def _each(function: Callable[..., Any], *args: object, apart: bool) -> Any:
-    """Map over networks: mappings are per network; tensors too when `apart`."""
-    dims = tuple(0 if isinstance(arg, dict) else (0 if apart and arg is not None else None) for arg in args)
-    return vmap(function, in_dims=dims, randomness="different")(*args)
+def each_network(function: Callable[..., Any], *args: Any, apart: bool = False) -> Any:
+    """Map a function over stacked networks.
 
+    Args:
+        function: of one network's parameters, then of whatever else.
+        args: mappings are per network; tensors are shared, or per network too when `apart`.
+        apart: whether tensors have a leading axis of networks.
 
-def _vmapped(function: Callable[[Params, Tensor], Tensor], params: Params, inputs: Tensor) -> Tensor:
-    result: Tensor = vmap(function, in_dims=(0, None))(params, inputs)
-    return result
+    Returns:
+        The function's results, stacked.
+    """
+    mapped = [isinstance(arg, dict) or (apart and arg is not None) for arg in args]
+    if len(next(iter(next(arg for arg in args if isinstance(arg, dict)).values()))) == 1:
+        # Batched kernels cost more than they save when there is nothing to batch.
+        alone = [tree_map(lambda t: t[0], arg) if own else arg for arg, own in zip(args, mapped, strict=True)]
+        return tree_map(lambda t: t.unsqueeze(0), function(*alone))
+    return vmap(function, in_dims=tuple(0 if own else None for own in mapped), randomness="different")(*args)
 
 
 def _device(data: Data) -> torch.device:

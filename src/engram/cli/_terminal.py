@@ -98,7 +98,7 @@ def progress() -> Progress:
 def scores_table(scores: Any, title: str) -> None:
     """Full data, engram and baselines at equal items and equal bytes, on standard output."""
     table = Table(title=title, title_justify="left", caption_justify="left", caption=_caption(scores))
-    for heading in ("trained on", "items", "bytes", scores.metric, "engram minus it", "seconds"):
+    for heading in ("trained on", "items", "bytes", scores.metric, "engram minus it"):
         table.add_column(heading, justify="left" if heading == "trained on" else "right", no_wrap=True)
     order = ["full", "engram", *[n for n in scores.rows if n not in ("full", "engram") and not n.endswith("_bytes")]]
     equal_bytes = [n for n in scores.rows if n.endswith("_bytes")]
@@ -110,7 +110,7 @@ def scores_table(scores: Any, title: str) -> None:
             row, value = scores.rows[name], scores.as_json()[name]
             label = {"full": "all data", "engram": "engram"}.get(name, name.removesuffix("_bytes").replace("_", " "))
             gap = "" if name == "engram" else _plus_minus(value["difference"], signed=True)
-            table.add_row(label, f"{row.items:,}", f"{row.bytes:,}", _plus_minus(value), gap, f"{row.seconds:.2f}",
+            table.add_row(label, f"{row.items:,}", f"{row.bytes:,}", _plus_minus(value), gap,
                           style="bold green" if name == "engram" else None)
     Console(highlight=False).print(table)
 
@@ -119,9 +119,9 @@ def _caption(scores: Any) -> str:
     n = len(scores.rows["engram"].runs)
     ceiling = scores.rows.get("full")
     which = f"; all data: {ceiling.note}" if ceiling is not None and ceiling.note else ""
-    return f"test {scores.metric}, mean +- standard error over {n} networks{which}"
+    return f"test {scores.metric}, mean ± standard error over {n} networks{which}"
 
 
 def _plus_minus(value: Mapping[str, Any], signed: bool = False) -> str:
     mean = f"{value['mean']:+.4f}" if signed else f"{value['mean']:.4f}"
-    return mean if value["sem"] is None else f"{mean} +- {value['sem']:.4f}"
+    return mean if value["sem"] is None else f"{mean} ± {value['sem']:.4f}"

@@ -17,7 +17,7 @@ from ._terminal import (
 @click.command("distill")
 @click.argument("source")
 @source_options
-@click.option("--method", default="performance-matching", show_default=True, help="NAME or NAME:field=value,...; see engram list.")
+@click.option("--method", help="NAME or NAME:field=value,... (default: performance-matching, set for the kind of data).")
 @click.option("--network", help="NAME or NAME:field=value,...; by the kind of data if absent.")
 @click.option("--per-class", type=int, help="Synthetic samples for each class (default 1).")
 @click.option("--items", type=int, help="Synthetic samples in all (default 10 for regression).")
@@ -31,7 +31,7 @@ from ._terminal import (
 @click.option("--resume", is_flag=True, help="Continue the run that was interrupted.")
 @force_option
 @json_option
-def command(source: str, method: str, network: str | None, per_class: int | None, items: int | None, size: str | None,
+def command(source: str, method: str | None, network: str | None, per_class: int | None, items: int | None, size: str | None,
             dtype: str | None, steps: int | None, seed: int, seeds: int, device: str, out: Path | None, resume: bool,
             force: bool, as_json: bool, **settings: Any) -> None:
     """Compress learning on SOURCE into a few synthetic samples.
@@ -58,13 +58,14 @@ def command(source: str, method: str, network: str | None, per_class: int | None
 
     out = check_writable(out or Path(f"{Path(source).stem or 'data'}.engram"), force or resume)
     folder = out.with_suffix(".run")
-    chosen = configured(parse("methods", method), steps)
+    given = parse("methods", method) if method else None
     architecture = parse("networks", network) if network else None
     place = device_of(device)
     problem = load_problem(source, seed=seed, **settings).to(place)
     for note in problem.notes:
         say(f"engram: note: {note}")
     spare_threads(problem.task.shape)
+    chosen = configured(given or defaults.method(problem), steps)
     training = defaults.training(problem, architecture)
     precision = Precision(dtype) if dtype else defaults.precision(problem)
     budget = budget or (PerClass(1) if problem.classes else Items(10))

@@ -17,7 +17,7 @@ from ..training import Descent, Fitted, Loss, Phase, Ridge, Training, fit, measu
 
 __all__ = ["Fidelity", "fidelity"]
 
-_ROWS = 1000
+_ROWS = 256
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Fidelity:
         return {key: list(value) for key, value in vars(self).items()}
 
 
-def fidelity(engram: Engram, problem: Problem, seeds: list[int], points: int = 20) -> Fidelity | None:
+def fidelity(engram: Engram, problem: Problem, seeds: list[int], points: int = 10) -> Fidelity | None:
     """Train on the engram and on everything from the same start, and compare along the way.
 
     Args:

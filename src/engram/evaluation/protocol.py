@@ -115,8 +115,8 @@ def _ceiling(problem: Problem, full: Full) -> Row:
 
 
 def _full_steps(problem: Problem) -> int:
-    """Forty passes over small data, at most 3000 steps over large."""
-    return min(3000, max(300, 40 * len(problem.train) // 64))
+    """Twenty passes over small data, at most 3000 steps over large."""
+    return min(3000, max(300, 20 * len(problem.train) // 64))
 
 
 def _budgets(engram: Engram, problem: Problem, soft: bool) -> Iterator[tuple[str, Budget]]:

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+import torch
 from torch import Tensor
-from torch.func import vmap
 
 from ..budget import Budget, Precision
 from ..canvas import Canvas
@@ -19,18 +19,23 @@ from ..optimizers import Params
 from ..outer import Matching, Outer
 from ..pool import Nursery
 from ..problem import Problem
+from ..random import stream
 from ..selection import initial
-from ..training import Loss, Ridge, Training, descend, measure
+from ..training import Loss, Ridge, Training, descend, each_network, measure
 
 __all__ = ["PerformanceMatching"]
+
+Batch = tuple[Tensor, Tensor, Tensor | None]
 
 
 @dataclass(frozen=True)
 class PerformanceMatching:
     r"""Learn samples such that a network trained on them, its readout solved in closed form, fits the real data.
 
-    .. math:: \min_{x, y}\ \mathbb E_{\theta}\, \big|\phi_\theta(X)\,W(x, y) - Y\big|^2, \qquad
+    .. math:: \min_{x, y}\ \mathbb E_{\theta}\, \ell\big(\phi_\theta(X)\,W(x, y)/\tau,\ Y\big), \qquad
         W(x, y) = \text{ridge}\big(\phi_\theta(x), y\big)
+
+    The loss is cross-entropy for classes and squared error (with :math:`\tau = 1`) for real targets.
 
     Features :math:`\phi_\theta` come from a pool of networks at every stage of the very training that the
     engram will be replayed with. Each outer step uses some of them and trains them a little on the samples
@@ -44,6 +49,9 @@ class PerformanceMatching:
         networks: networks used per outer step.
         advance: inner steps that a used network is trained.
         batch: real rows per outer step.
+        temperature: :math:`\tau`, positive; the sharper, the more the loss looks at rows near the boundary.
+        noise: standard deviation of Gaussian noise added to the real rows, which keeps few samples from
+            fitting few rows too closely.
         start: samples start as random real rows, k-means centres or noise.
         hypergradient: how to differentiate; `Unroll()` differentiates the closed-form readout only.
 
@@ -52,7 +60,8 @@ class PerformanceMatching:
 
     Deviations from the paper:
         1. Networks follow the engram's own training (rate, length, start of the readout), so that what is
-           matched is what is replayed. 2. Several networks per step. 3. k-means centres to start from.
+           matched is what is replayed. 2. Cross-entropy at a temperature in place of squared error.
+        3. k-means centres to start from. 4. Noise on the real rows of tables.
 
     References:
         Zhou, Nezhadarya, Ba 2022 (FRePo, arXiv 2206.00719); Nguyen, Chen, Lee 2021 (KIP).
@@ -62,19 +71,23 @@ class PerformanceMatching:
         10
     """
 
-    steps: int = 600
-    rate: float = 0.1
-    label_rate: float = 0.03
-    pool: int = 10
-    networks: int = 2
+    steps: int = 1500
+    rate: float = 0.03
+    label_rate: float = 0.01
+    pool: int = 8
+    networks: int = 1
     advance: int = 1
-    batch: int = 256
+    batch: int = 64
+    temperature: float = 0.1
+    noise: float = 0.0
     start: Literal["random", "centres", "noise"] = "centres"
     hypergradient: Hypergradient = Unroll()
 
     def __post_init__(self) -> None:
-        if min(self.steps, self.label_rate) < 0 or min(self.pool, self.networks, self.advance, self.batch) < 1:
-            raise SettingError(f"{self}: steps and rates are nonnegative, the other numbers at least 1")
+        if min(self.steps, self.rate, self.label_rate, self.noise) < 0 or not self.temperature > 0:
+            raise SettingError(f"{self}: steps, rates and noise are at least 0, the temperature is positive")
+        if min(self.pool, self.networks, self.advance, self.batch) < 1:
+            raise SettingError(f"{self}: pool, networks, advance and batch are at least 1")
 
     def init(self, problem: Problem, training: Training, budget: Budget, precision: Precision, seed: int) -> Matching:
         """Start from real rows or their centres, with a pool of fresh networks."""
@@ -87,7 +100,8 @@ class PerformanceMatching:
         model = model_of(training.network, problem.task)
         nursery = self._nursery(problem, training, state.seed)
         places = nursery.turn(self.networks, state.step)
-        real = problem.train.sample(self.batch, state.step, state.seed, "real")
+        real = self._real(problem, state)
+        classify = problem.classes is not None
 
         def inner(free: Params, networks: State) -> State:
             params, moments = networks
@@ -95,7 +109,7 @@ class PerformanceMatching:
             return descend(model, training.phases[0], params, moments, samples)[:2]
 
         def outer(free: Params, networks: State) -> Tensor:
-            return _performance(model, training, networks[0], state.canvas.with_free(free), real)
+            return self._performance(model, training, networks[0], state.canvas.with_free(free), real, classify)
 
         grads, loss = self.hypergradient(inner, outer, state.canvas.free, state.pool.at(places))
         canvas, moments = self._outer.step(state.canvas, grads, state.moments, state.step)
@@ -115,20 +129,28 @@ class PerformanceMatching:
         oldest = getattr(training.phases[0].solver, "steps", 0)
         return Nursery(training, problem.task, self.pool, oldest, seed, str(problem.train.inputs.device))
 
+    def _real(self, problem: Problem, state: Matching) -> Batch:
+        x, y, w = problem.train.sample(self.batch, state.step, state.seed, "real")
+        if self.noise:
+            x = x + self.noise * torch.randn(x.shape, generator=stream(state.seed, "noise", state.step)).to(x)
+        return x, y, w
 
-def _performance(
-    model: Model, training: Training, params: Params, canvas: Plain, real: tuple[Tensor, Tensor, Tensor | None]
-) -> Tensor:
-    """Loss on real rows of the networks, with the readout that the last phase would fit."""
-    samples = canvas.decode()
-    last = training.phases[-1].solver
-
-    def one(network: Params) -> Tensor:
+    def _performance(
+        self, model: Model, training: Training, params: Params, canvas: Plain, real: Batch, classify: bool
+    ) -> Tensor:
+        """Loss on real rows of the networks, with the readout that the last phase would fit."""
+        samples = canvas.decode()
+        last = training.phases[-1].solver
         x, y, w = real
-        if not isinstance(last, Ridge):
-            return measure(last.loss, model.outputs(network, x), y, w)
-        readout = ridge(model.features(network, samples.inputs), samples.targets, last.regularisation)
-        features = model.features(network, x)
-        return measure(Loss.SQUARED, features @ readout[:-1] + readout[-1], y, w)
 
-    return vmap(one)(params).mean()
+        def one(network: Params) -> Tensor:
+            if isinstance(last, Ridge):
+                readout = ridge(model.features(network, samples.inputs), samples.targets, last.regularisation)
+                found = model.features(network, x) @ readout[:-1] + readout[-1]
+            else:
+                found = model.outputs(network, x)
+            if not classify:
+                return measure(Loss.SQUARED, found, y, w)
+            return measure(Loss.CROSS_ENTROPY, found / self.temperature, y, w)
+
+        return each_network(one, params).mean()

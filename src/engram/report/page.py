@@ -109,7 +109,7 @@ def _pictures(engram: Engram, real: dict[str, Any] | None) -> dict[str, Any] | N
     shown = images(pixels.decode(engram.samples.inputs[:_MOST_SAMPLES]), pixels.top)
     result: dict[str, Any] = {"synthetic": [(_data(p), label) for p, label in zip(shown, labels, strict=False)], "real": []}
     if real is not None and isinstance(engram.target, Classes):
-        names = [engram.target.names[int(k)] for k in real["targets"].tolist()]
+        names = engram.target.decode(real["targets"])
         drawn = images(pixels.decode(real["inputs"]), pixels.top)
         result["real"] = [(_data(p), label) for p, label in zip(drawn, names, strict=True)]
     return result
@@ -131,10 +131,7 @@ def _heat(engram: Engram, real: dict[str, Any] | None) -> dict[str, Any] | None:
     if real is not None:
         own = real["inputs"][:12]
         shown = own.numpy() if hasattr(engram.preprocessing, "names") else np.asarray(engram.preprocessing.decode(own))
-        if isinstance(engram.target, Classes):
-            marks = [engram.target.names[int(k)] for k in real["targets"][:12].tolist()]
-        else:
-            marks = [_short(v) for v in engram.target.decode(real["targets"][:12])]
+        marks = [_short(v) for v in engram.target.decode(real["targets"][:12])]
         blocks.append(("real", own.numpy(), shown, marks))
     return {
         "names": names[show],
