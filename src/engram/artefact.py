@@ -262,8 +262,12 @@ def load(path: str | Path) -> Engram:
     try:
         value = decode(manifest["value"], plain)
         return Engram(
-            canvases=value["canvases"], training=value["training"], preprocessing=value["preprocessing"],
-            target=value["target"], metric=value["metric"], precision=value["precision"],
+            canvases=value["canvases"],
+            training=value["training"],
+            preprocessing=value["preprocessing"],
+            target=value["target"],
+            metric=value["metric"],
+            precision=value["precision"],
             provenance=manifest["provenance"],
         )
     except (KeyError, TypeError, AttributeError, LookupError, SettingError) as error:
@@ -293,7 +297,9 @@ def read_tensors(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     if text is None or len(text) > _MOST_MANIFEST:
         raise ArtefactError(f"{path}: a safetensors file without an engram's manifest")
     if header.get("digest") != _digest(text, tensors):
-        raise ArtefactError(f"{path}: the checksum does not match: the file was altered or damaged after it was written")
+        raise ArtefactError(
+            f"{path}: the checksum does not match: the file was altered or damaged after it was written"
+        )
     return tensors, json.loads(text)
 
 
@@ -336,13 +342,15 @@ def replace_file(path: Path, content: bytes) -> None:
     except OSError as error:
         if temporary is not None:
             Path(temporary).unlink(missing_ok=True)
-        raise OutputError(f"{path} could not be written ({error.strerror or error}): free some space or choose another place") from error
+        raise OutputError(
+            f"{path} could not be written ({error.strerror or error}): free some space or choose another place"
+        ) from error
 
 
 def _store(key: str, value: Tensor, precision: Precision) -> tuple[Tensor, ...]:
     """A float tensor at a stored precision: the values, and for eight bits their offset and scale."""
     if not value.is_floating_point():
-        small = value.numel() and 0 <= int(value.min()) and int(value.max()) < 256
+        small = value.numel() and int(value.min()) >= 0 and int(value.max()) < 256
         return (value.to(torch.uint8 if small else torch.int32),)
     if precision is Precision.FLOAT32:
         return (value.float(),)

@@ -31,7 +31,12 @@ def export(engram: Engram, kind: str, path: Path) -> None:
         labels, scores = _labels(engram)
         raw = engram.preprocessing.decode(engram.samples.inputs)
         inputs = {"x": raw} if isinstance(raw, np.ndarray) else {f"x_{name}": _plain(raw[name]) for name in raw}
-        np.savez(content, y=np.asarray(labels, dtype=str if isinstance(engram.target, Classes) else None), y_soft=scores, **inputs)
+        np.savez(
+            content,
+            y=np.asarray(labels, dtype=str if isinstance(engram.target, Classes) else None),
+            y_soft=scores,
+            **inputs,
+        )
     elif kind == "png":
         grid(engram).save(content, "PNG")
     elif kind == "csv":
@@ -39,7 +44,7 @@ def export(engram: Engram, kind: str, path: Path) -> None:
     else:
         frame = table(engram)
         if isinstance(engram.preprocessing, Pixels):
-            pixels = [name for name in frame if name.startswith("pixel_")]
+            pixels = [name for name in frame if str(name).startswith("pixel_")]
             encoded = [{"bytes": _png(picture), "path": None} for picture in pictures(engram)]
             frame = pd.concat([pd.DataFrame({"image": encoded}), frame.drop(columns=pixels)], axis=1)
         frame.to_parquet(content)
@@ -66,7 +71,7 @@ def table(engram: Engram) -> pd.DataFrame:
         frame = pd.DataFrame(flat, columns=list(names))
     labels, scores = _labels(engram)
     name = "label" if isinstance(engram.target, Classes) else engram.target.name
-    extra = {name: list(labels)}
+    extra: dict[str, object] = {name: list(labels)}
     if isinstance(engram.target, Classes):
         extra |= {f"score {cls}": scores[:, k] for k, cls in enumerate(engram.target.names)}
     return pd.concat([frame, pd.DataFrame(extra)], axis=1)

@@ -1,7 +1,7 @@
-"""How to differentiate the outcome of training in the synthetic samples.
+r"""How to differentiate the outcome of training in the synthetic samples.
 
-The outer loss is :math:`\\mathcal L(\\theta_T(s), s)`, where inner training takes :math:`\\theta_t` to
-:math:`\\theta_{t+1}(\\theta_t, s)` and the outer loss may itself contain a closed-form readout in `s`.
+The outer loss is :math:`\mathcal L(\theta_T(s), s)`, where inner training takes :math:`\theta_t` to
+:math:`\theta_{t+1}(\theta_t, s)` and the outer loss may itself contain a closed-form readout in `s`.
 """
 
 from collections.abc import Callable

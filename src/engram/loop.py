@@ -49,8 +49,14 @@ class Run:
 
 
 def iterate(
-    method: Method, problem: Problem, training: Training, budget: Budget,
-    *, seed: int = 0, precision: Precision = Precision.FLOAT32, state: Any = None,
+    method: Method,
+    problem: Problem,
+    training: Training,
+    budget: Budget,
+    *,
+    seed: int = 0,
+    precision: Precision = Precision.FLOAT32,
+    state: Any = None,
 ) -> Iterator[tuple[Any, Metrics]]:
     """Own the loop: yield (state, metrics) after every outer step.
 
@@ -81,8 +87,14 @@ def iterate(
 
 
 def run(
-    method: Method, problem: Problem, training: Training, budget: Budget, seed: int, precision: Precision,
-    every: int, start: Run | None = None,
+    method: Method,
+    problem: Problem,
+    training: Training,
+    budget: Budget,
+    seed: int,
+    precision: Precision,
+    every: int,
+    start: Run | None = None,
 ) -> Iterator[tuple[Run, Metrics]]:
     """Iterate with validation: the best canvases on `select` are kept, and a loss that is not finite stops.
 
@@ -120,7 +132,9 @@ def run(
             history = (*current.history, (current.step, float(metrics.get("loss", float("nan"))), value))
             better = value >= current.best_score or not np.isfinite(current.best_score)
             current = replace(
-                current, history=history, best=canvases if better else current.best,
+                current,
+                history=history,
+                best=canvases if better else current.best,
                 best_score=value if better else current.best_score,
             )
         yield current, metrics
@@ -241,7 +255,9 @@ def resume(path: str | Path, identity: str, device: str = "cpu") -> Run:
     return result
 
 
-def identify(method: Method, problem: Problem, training: Training, budget: Budget, precision: Precision, seed: int) -> str:
+def identify(
+    method: Method, problem: Problem, training: Training, budget: Budget, precision: Precision, seed: int
+) -> str:
     """Spell out what a run is of: data fingerprint and every setting."""
     import json
 
@@ -254,10 +270,17 @@ def _validate(canvases: Mapping[str, Canvas], problem: Problem, training: Traini
     return float(score(problem.metric, outputs(fitted, problem.select), problem.select.targets).mean())
 
 
-def _bare(canvases: Mapping[str, Canvas], problem: Problem, training: Training, precision: Precision, **rest: Any) -> Engram:
+def _bare(
+    canvases: Mapping[str, Canvas], problem: Problem, training: Training, precision: Precision, **rest: Any
+) -> Engram:
     return Engram.of(
-        canvases, precision, training=training, preprocessing=problem.preprocessing, target=problem.target,
-        metric=problem.metric, **rest,
+        canvases,
+        precision,
+        training=training,
+        preprocessing=problem.preprocessing,
+        target=problem.target,
+        metric=problem.metric,
+        **rest,
     )
 
 
@@ -277,7 +300,9 @@ def _engram(
         "input_names": list(problem.names),
         "notes": list(problem.notes),
         "select_score": None if np.isnan(final.best_score) else final.best_score,
-        "history": [[step, None if np.isnan(loss) else loss, None if np.isnan(v) else v] for step, loss, v in final.history],
+        "history": [
+            [step, None if np.isnan(loss) else loss, None if np.isnan(v) else v] for step, loss, v in final.history
+        ],
         "versions": {"engram": __version__, "torch": str(torch.__version__), "python": platform.python_version()},
     }
     return _bare(final.best, problem, training, precision, provenance=provenance)

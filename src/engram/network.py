@@ -22,7 +22,9 @@ _DROPOUT = (nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropou
 
 
 class Network(Protocol):
-    """An architecture. Initialisers may draw from the global generator: `initialise` isolates it."""
+    """An architecture, a frozen value. Initialisers may draw from the global generator: `initialise` isolates it."""
+
+    def __hash__(self) -> int: ...
 
     def build(self, shape: tuple[int, ...], outputs: int) -> nn.Module:
         """A module for inputs of this shape, whose forward takes `features=True` to stop before the head."""
@@ -30,7 +32,7 @@ class Network(Protocol):
 
 
 class Net(nn.Module):
-    """A module in two parts: :math:`f(x) = W\\,\\phi(x) + b`.
+    r"""A module in two parts: :math:`f(x) = W\,\phi(x) + b`.
 
     Args:
         embed: inputs to features (N, F).
@@ -80,7 +82,9 @@ class Model:
         # A readout that shares its weights with another layer stands alone once it is fitted in closed form.
         full = {alias: params[name] for alias, name in self.tied.items() if alias not in params} | params
         module = self.learner if training else self.module
-        result: Tensor = functional_call(module, full, (inputs,), {"features": True} if features else {}, tie_weights=False)
+        result: Tensor = functional_call(
+            module, full, (inputs,), {"features": True} if features else {}, tie_weights=False
+        )
         return result
 
     def with_readout(self, params: Params, readout: Tensor) -> Params:

@@ -4,6 +4,8 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from torch import Tensor
+
 from .canvas.plain import Plain
 from .optimizers import Adam, Moments, Params
 from .pool import Pool
@@ -13,11 +15,21 @@ __all__ = ["Matching", "Outer"]
 
 @dataclass(frozen=True, eq=False)
 class Matching:
-    """Everything that the next outer step of a matching method depends on."""
+    """Everything that the next outer step of a matching method depends on.
+
+    Args:
+        canvas: the samples as they now are.
+        moments: of the outer optimizer.
+        pool: the networks.
+        groups: (N,) class for which each sample was made.
+        step: outer steps taken.
+        seed: of every draw.
+    """
 
     canvas: Plain
     moments: Moments
     pool: Pool
+    groups: Tensor
     step: int
     seed: int
 

@@ -82,9 +82,7 @@ class Nursery:
         """Places whose turn it is at an outer step: each network is used once in size / count steps."""
         return (step * count + torch.arange(min(count, self.size), device=self.device)) % self.size
 
-    def advance(
-        self, pool: Pool, places: Tensor, batch: tuple[Tensor, Tensor, Tensor | None], steps: int = 1
-    ) -> Pool:
+    def advance(self, pool: Pool, places: Tensor, batch: tuple[Tensor, Tensor, Tensor | None], steps: int = 1) -> Pool:
         """Train the networks at these places on a batch, and replace those that have grown too old."""
         model = model_of(self.training.network, self.task)
         params, moments = pool.at(places)

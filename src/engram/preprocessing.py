@@ -79,7 +79,10 @@ class Pixels:
         """Measure mean and standard deviation per channel, in batches."""
         native = raw.dtype == np.uint8
         images = _channels_first(raw)
-        total, square = torch.zeros(images.shape[1], dtype=torch.float64), torch.zeros(images.shape[1], dtype=torch.float64)
+        total, square = (
+            torch.zeros(images.shape[1], dtype=torch.float64),
+            torch.zeros(images.shape[1], dtype=torch.float64),
+        )
         for start in range(0, len(images), _BATCH):
             batch = torch.from_numpy(np.ascontiguousarray(images[start : start + _BATCH])).double()
             total += batch.sum((0, 2, 3))

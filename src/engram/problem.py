@@ -188,9 +188,9 @@ class Problem:
 
     def to(self, device: torch.device | str) -> "Problem":
         """The same problem with its rows on another device."""
-        splits = (split.to(device) for split in (self.train, self.select, self.test))
+        train, select, test = (split.to(device) for split in (self.train, self.select, self.test))
         return Problem(
-            self.name, *splits, self.preprocessing, self.target, self.metric, self.notes, self.names
+            self.name, train, select, test, self.preprocessing, self.target, self.metric, self.notes, self.names
         )
 
     def under(self, preprocessing: Preprocessing, target: Target) -> "Problem":
@@ -212,8 +212,8 @@ class Problem:
             labels = self.target.decode(self.target.scores(split.targets))
             return Split(preprocessing.encode(raw), target.encode(labels), preprocessing, target, split.class_weights)
 
-        splits = (again(split) for split in (self.train, self.select, self.test))
-        return Problem(self.name, *splits, preprocessing, target, self.metric, self.notes, self.names)
+        train, select, test = (again(split) for split in (self.train, self.select, self.test))
+        return Problem(self.name, train, select, test, preprocessing, target, self.metric, self.notes, self.names)
 
     @classmethod
     def from_arrays(
@@ -373,9 +373,7 @@ class Problem:
         shared = _shared_rows(splits["train"].inputs, splits["test"].inputs)
         if shared:
             notes += (f"{shared} of {len(splits['test'])} test rows also stand in the training split",)
-        return cls(
-            name, splits["train"], splits["select"], splits["test"], preprocessing, target, metric, notes, names
-        )
+        return cls(name, splits["train"], splits["select"], splits["test"], preprocessing, target, metric, notes, names)
 
 
 def _pair(x: Any, y: Any, what: str) -> tuple[Any, np.ndarray]:
@@ -412,8 +410,11 @@ def _is_classification(y: np.ndarray) -> bool:
     if y.dtype.kind not in "fiu":
         return True
     values = np.unique(y)
-    return bool((values == np.round(values)).all() and len(values) <= min(1000, max(2, len(y) // 5)) and
-                (y.dtype.kind != "f" or len(values) <= 100))
+    return bool(
+        (values == np.round(values)).all()
+        and len(values) <= min(1000, max(2, len(y) // 5))
+        and (y.dtype.kind != "f" or len(values) <= 100)
+    )
 
 
 def _hold_out(

@@ -39,8 +39,14 @@ class DistillationSampler(BaseEstimator):  # type: ignore[misc]
     """
 
     def __init__(
-        self, per_class: int = 1, *, items: int | None = None, method: Method | None = None,
-        network: Network | None = None, steps: int | None = None, random_state: Any = None,
+        self,
+        per_class: int = 1,
+        *,
+        items: int | None = None,
+        method: Method | None = None,
+        network: Network | None = None,
+        steps: int | None = None,
+        random_state: Any = None,
     ) -> None:
         self.per_class = per_class
         self.items = items
@@ -49,18 +55,18 @@ class DistillationSampler(BaseEstimator):  # type: ignore[misc]
         self.steps = steps
         self.random_state = random_state
 
-    def fit(self, X: Any, y: Any) -> Self:  # noqa: N803
+    def fit(self, X: Any, y: Any) -> Self:
         """Distil; the result is on `engram_`."""
         if len(X) < 4:
             raise DataError(f"{len(X)} rows are too few to distil")
         seed = self.random_state
         if seed is None or not isinstance(seed, int | np.integer):
-            state = seed if hasattr(seed, "randint") else np.random.RandomState()
+            state: Any = seed if hasattr(seed, "randint") else np.random.RandomState()
             seed = int(state.randint(2**31 - 1))
         seed = int(seed)
         # There is nothing to test here: what `Problem` holds as a test split is never read.
         if isinstance(X, pd.DataFrame):
-            frame = X.rename(columns=str).assign(**{"target ": np.asarray(y), "split ": "train"})
+            frame: Any = X.rename(columns=str).assign(**{"target ": np.asarray(y), "split ": "train"})
             frame = pd.concat([frame, frame.head(2).assign(**{"split ": "test"})])
             problem = Problem.from_frame(frame, "target ", split="split ", seed=seed)
         else:
@@ -68,13 +74,11 @@ class DistillationSampler(BaseEstimator):  # type: ignore[misc]
             problem = Problem.from_arrays(X, y, test=(X[:2], y[:2]), seed=seed)
         regression = problem.classes is None
         budget = Items(self.items or 10) if self.items or regression else PerClass(self.per_class)
-        self.engram_ = distill(
-            problem, self.method, budget=budget, network=self.network, steps=self.steps, seed=seed
-        )
+        self.engram_ = distill(problem, self.method, budget=budget, network=self.network, steps=self.steps, seed=seed)
         self._integer_labels = np.asarray(y).dtype.kind in "iu"
         return self
 
-    def fit_resample(self, X: Any, y: Any) -> tuple[Any, np.ndarray]:  # noqa: N803
+    def fit_resample(self, X: Any, y: Any) -> tuple[Any, np.ndarray]:
         """Distil and return synthetic rows and hard labels in the types and units of the input.
 
         Args:

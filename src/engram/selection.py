@@ -102,7 +102,7 @@ def centres(problem: Problem, counts: tuple[int, ...], seed: int) -> Plain:
     return Plain(torch.stack(inputs).to(device), torch.stack(targets).to(device), problem.classes or 0)
 
 
-def initial(problem: Problem, counts: tuple[int, ...], start: str, soft: bool, seed: int) -> Plain:
+def initial(problem: Problem, counts: tuple[int, ...], start: str, soft: bool, seed: int) -> tuple[Plain, Tensor]:
     """Where the synthetic samples start: random real rows, k-means centres, or noise with balanced labels.
 
     Args:
@@ -113,7 +113,7 @@ def initial(problem: Problem, counts: tuple[int, ...], start: str, soft: bool, s
         seed: of the draws.
 
     Returns:
-        The canvas.
+        The canvas, and the class for which each sample was made.
     """
     plain = centres(problem, counts, seed) if start == "centres" else choose(problem, counts, _anyone, seed)
     if len(plain.inputs) < sum(counts):
@@ -121,7 +121,8 @@ def initial(problem: Problem, counts: tuple[int, ...], start: str, soft: bool, s
         more = choose(problem, counts, _anyone, seed)
         missing = sum(counts) - len(plain.inputs)
         plain = Plain(
-            torch.cat([plain.inputs, more.inputs[:missing]]), torch.cat([plain.targets, more.targets[:missing]]),
+            torch.cat([plain.inputs, more.inputs[:missing]]),
+            torch.cat([plain.targets, more.targets[:missing]]),
             plain.classes,
         )
     if start == "noise":
@@ -129,7 +130,8 @@ def initial(problem: Problem, counts: tuple[int, ...], start: str, soft: bool, s
         plain = plain.with_free({"inputs": noise.to(plain.inputs)})
     if not torch.isfinite(plain.inputs).all():
         raise DivergenceError("the starting samples are not finite")
-    return Plain(plain.inputs, plain.decode().targets) if soft else plain
+    groups = plain.targets if plain.classes else torch.zeros_like(plain.targets[:, 0], dtype=torch.int64)
+    return (Plain(plain.inputs, plain.decode().targets) if soft else plain), groups
 
 
 def _anyone(rows: Tensor, count: int, generator: torch.Generator) -> Tensor:

@@ -53,7 +53,9 @@ def find(text: str, **settings: Any) -> Source:
         if ending in cls.suffixes:  # type: ignore[attr-defined]
             return _make(cls, text, {"path": text} | given)
     endings = sorted({ending for cls in known.values() for ending in cls.suffixes if ending != "/"})  # type: ignore[attr-defined]
-    raise DataError(f"{text}: files ending in {ending or 'nothing'!r} are not data; use {', '.join(endings)} or a folder of images")
+    raise DataError(
+        f"{text}: files ending in {ending or 'nothing'!r} are not data; use {', '.join(endings)} or a folder of images"
+    )
 
 
 def load_problem(text: str, *, seed: int = 0, **settings: Any) -> Problem:
@@ -103,5 +105,7 @@ def _make(cls: Any, text: str, given: dict[str, Any]) -> Source:
         odd = sorted(set(given) - fields)
         if odd:
             raise SettingError(f"{text} takes no {', '.join(odd)}: leave it out") from error
-        raise SettingError(f"{text} needs {', '.join(sorted(fields - set(given)))}: pass it (--target COLUMN)") from error
+        raise SettingError(
+            f"{text} needs {', '.join(sorted(fields - set(given)))}: pass it (--target COLUMN)"
+        ) from error
     return source

@@ -167,7 +167,9 @@ class Training:
             raise SettingError("a training has at least one phase")
 
     @classmethod
-    def default(cls, network: Network, steps: int = 100, rate: float = 3e-3, regularisation: float = 1e-3) -> "Training":
+    def default(
+        cls, network: Network, steps: int = 100, rate: float = 3e-3, regularisation: float = 1e-3
+    ) -> "Training":
         """Features by Adam from a zero readout, then the readout by ridge; both read the same set."""
         learn = Phase(Descent(Adam(rate), steps), before=(ZeroReadout(),))
         return cls(network, (learn, Phase(Ridge(regularisation), Part.READOUT)))
@@ -268,8 +270,13 @@ def fit(
 
 
 def descend(
-    model: Model, phase: Phase, params: Params, moments: Moments, batch: tuple[Tensor, Tensor, Tensor | None],
-    apart: bool = False, scale: float | Tensor = 1.0,
+    model: Model,
+    phase: Phase,
+    params: Params,
+    moments: Moments,
+    batch: tuple[Tensor, Tensor, Tensor | None],
+    apart: bool = False,
+    scale: float | Tensor = 1.0,
 ) -> tuple[Params, Moments, Tensor]:
     """Take one step of a phase for stacked networks; differentiable in the batch.
 
@@ -323,6 +330,7 @@ def measure(loss: Loss, outputs: Tensor, targets: Tensor, weights: Tensor | None
 
 def refit(model: Model, params: Params, solver: Ridge, data: Data, apart: bool = False) -> Params:
     """Replace the readouts of stacked networks by the closed-form ones on some data."""
+
     def readout(one: Params, x: Tensor, y: Tensor, w: Tensor | None) -> Tensor:
         return ridge(model.features(one, x), y, solver.regularisation, w)
 
@@ -345,7 +353,13 @@ def _streamed_readout(model: Model, params: Params, solver: Ridge, data: Split) 
 
 
 def _descend_all(
-    model: Model, params: Params, phase: Phase, number: int, data: Data, apart: bool, seeds: Sequence[int],
+    model: Model,
+    params: Params,
+    phase: Phase,
+    number: int,
+    data: Data,
+    apart: bool,
+    seeds: Sequence[int],
     observe: Observer | None,
 ) -> Params:
     solver = phase.solver
@@ -359,7 +373,10 @@ def _descend_all(
     for step in range(solver.steps):
         batch, own = whole, apart
         if batch is None:
-            batch, own = _draw(data, [minibatch(rows, size, step, seed, "batches", number) for seed in seeds], apart), True
+            batch, own = (
+                _draw(data, [minibatch(rows, size, step, seed, "batches", number) for seed in seeds], apart),
+                True,
+            )
         with isolated(integer(seeds[0], "dropout", number), step) if model.random else nullcontext():
             params, moments, _ = descend(model, phase, params, moments, batch, own, solver.scale(step))
         params = {key: value.detach() for key, value in params.items()}

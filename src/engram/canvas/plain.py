@@ -38,7 +38,7 @@ class Plain:
 
     def with_free(self, free: Params) -> Self:
         """The same labels' kind with other numbers."""
-        return replace(self, **free)
+        return replace(self, inputs=free["inputs"], targets=free.get("targets", self.targets))
 
     def decode(self) -> Synthetic:
         """The samples."""

@@ -53,7 +53,10 @@ def main(arguments: list[str] | None = None) -> None:
     except MemoryError:
         _stop("out of memory: use a smaller --network, fewer items, or fewer rows", 2)
     except OSError as error:
-        _stop(f"{error.filename or 'a file'}: {error.strerror or error}: check the path, its permissions and free space", 2)
+        _stop(
+            f"{error.filename or 'a file'}: {error.strerror or error}: check the path, its permissions and free space",
+            2,
+        )
 
 
 def _stop(message: str, code: int) -> None:

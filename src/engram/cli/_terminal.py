@@ -28,7 +28,9 @@ force_option = click.option("--force", is_flag=True, help="Replace files that ex
 def source_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """Options that say how a source is read."""
     for option in (
-        click.option("--task", type=click.Choice(["classification", "regression"]), help="Read off the target if absent."),
+        click.option(
+            "--task", type=click.Choice(["classification", "regression"]), help="Read off the target if absent."
+        ),
         click.option("--split", metavar="COLUMN", help="Column that says train, test (and select) for each row."),
         click.option("--group", metavar="COLUMN", help="Column whose equal values stay in one split."),
         click.option("--target", metavar="COLUMN", help="Column to predict (tables)."),
@@ -41,7 +43,9 @@ def budget_of(per_class: int | None, items: int | None, size: str | None) -> Any
     """The one budget that was given, or None."""
     from ..budget import Bytes, Items, PerClass, parse_size
 
-    given = [name for name, value in (("--per-class", per_class), ("--items", items), ("--bytes", size)) if value is not None]
+    given = [
+        name for name, value in (("--per-class", per_class), ("--items", items), ("--bytes", size)) if value is not None
+    ]
     if len(given) > 1:
         raise click.UsageError(f"{' and '.join(given)} exclude one another: give one budget")
     if per_class is not None:
@@ -62,7 +66,9 @@ def device_of(name: str) -> str:
     except RuntimeError as error:
         raise DeviceError(f"{name!r} is not a device: use auto, cpu, cuda or cuda:N") from error
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-        raise DeviceError(f"{name} was asked for and this machine has {torch.cuda.device_count()} CUDA devices: use --device cpu")
+        raise DeviceError(
+            f"{name} was asked for and this machine has {torch.cuda.device_count()} CUDA devices: use --device cpu"
+        )
     if device.type not in ("cuda", "cpu"):
         raise DeviceError(f"{name!r} is not supported: use auto, cpu, cuda or cuda:N")
     return name
@@ -90,8 +96,13 @@ def emit(value: Mapping[str, Any]) -> None:
 def progress() -> Progress:
     """A progress bar on standard error, with an estimate of the time left."""
     return Progress(
-        SpinnerColumn(), TextColumn("{task.description}"), BarColumn(bar_width=24), MofNCompleteColumn(),
-        TextColumn("{task.fields[state]}"), TimeRemainingColumn(), console=_ERRORS,
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=24),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[state]}"),
+        TimeRemainingColumn(),
+        console=_ERRORS,
     )
 
 
@@ -110,8 +121,14 @@ def scores_table(scores: Any, title: str) -> None:
             row, value = scores.rows[name], scores.as_json()[name]
             label = {"full": "all data", "engram": "engram"}.get(name, name.removesuffix("_bytes").replace("_", " "))
             gap = "" if name == "engram" else _plus_minus(value["difference"], signed=True)
-            table.add_row(label, f"{row.items:,}", f"{row.bytes:,}", _plus_minus(value), gap,
-                          style="bold green" if name == "engram" else None)
+            table.add_row(
+                label,
+                f"{row.items:,}",
+                f"{row.bytes:,}",
+                _plus_minus(value),
+                gap,
+                style="bold green" if name == "engram" else None,
+            )
     Console(highlight=False).print(table)
 
 

@@ -8,7 +8,16 @@ from typing import Any
 import click
 
 from ._terminal import (
-    budget_of, device_of, device_option, emit, force_option, json_option, progress, say, scores_table, seed_option,
+    budget_of,
+    device_of,
+    device_option,
+    emit,
+    force_option,
+    json_option,
+    progress,
+    say,
+    scores_table,
+    seed_option,
     source_options,
     spare_threads,
 )
@@ -17,12 +26,16 @@ from ._terminal import (
 @click.command("distill")
 @click.argument("source")
 @source_options
-@click.option("--method", help="NAME or NAME:field=value,... (default: performance-matching, set for the kind of data).")
+@click.option(
+    "--method", help="NAME or NAME:field=value,... (default: performance-matching, set for the kind of data)."
+)
 @click.option("--network", help="NAME or NAME:field=value,...; by the kind of data if absent.")
 @click.option("--per-class", type=int, help="Synthetic samples for each class (default 1).")
 @click.option("--items", type=int, help="Synthetic samples in all (default 10 for regression).")
 @click.option("--bytes", "size", metavar="SIZE", help="Synthetic samples that fit in SIZE (4096, 16kB, 1MiB).")
-@click.option("--dtype", type=click.Choice(["float32", "float16", "uint8"]), help="Stored precision; by the data if absent.")
+@click.option(
+    "--dtype", type=click.Choice(["float32", "float16", "uint8"]), help="Stored precision; by the data if absent."
+)
 @click.option("--steps", type=int, help="Outer steps; the method's own if absent.")
 @seed_option
 @click.option("--seeds", default=5, show_default=True, help="Networks per row of the evaluation; 0 skips it.")
@@ -31,9 +44,24 @@ from ._terminal import (
 @click.option("--resume", is_flag=True, help="Continue the run that was interrupted.")
 @force_option
 @json_option
-def command(source: str, method: str | None, network: str | None, per_class: int | None, items: int | None, size: str | None,
-            dtype: str | None, steps: int | None, seed: int, seeds: int, device: str, out: Path | None, resume: bool,
-            force: bool, as_json: bool, **settings: Any) -> None:
+def command(
+    source: str,
+    method: str | None,
+    network: str | None,
+    per_class: int | None,
+    items: int | None,
+    size: str | None,
+    dtype: str | None,
+    steps: int | None,
+    seed: int,
+    seeds: int,
+    device: str,
+    out: Path | None,
+    resume: bool,
+    force: bool,
+    as_json: bool,
+    **settings: Any,
+) -> None:
     """Compress learning on SOURCE into a few synthetic samples.
 
     SOURCE is a built-in dataset (digits, breast-cancer, wine, diabetes), an .npz archive, a .csv or .parquet
@@ -42,7 +70,7 @@ def command(source: str, method: str | None, network: str | None, per_class: int
     \b
     engram distill digits --per-class 1
     engram distill customers.csv --target churned --items 20 --out customers.engram
-    """
+    """  # noqa: D301 (click reads the escape)
     budget = budget_of(per_class, items, size)
     if seeds < 0 or (steps is not None and steps < 0):
         raise click.UsageError("--seeds and --steps are at least 0")
@@ -51,6 +79,7 @@ def command(source: str, method: str | None, network: str | None, per_class: int
     from ..artefact import check_writable, write_tensors
     from ..budget import Items, PerClass, Precision
     from ..evaluation import Protocol, evaluate
+    from ..evaluation.fidelity import fidelity
     from ..loop import configured, distill, identify, save_checkpoint
     from ..loop import resume as continue_run
     from ..source import load_problem
@@ -89,15 +118,26 @@ def command(source: str, method: str | None, network: str | None, per_class: int
                     save_checkpoint(checkpoint, run, identity)
                     saved = time.perf_counter()
 
-            memory = distill(problem, chosen, budget=budget, training=training, precision=precision, seed=seed,
-                             throw=False, watch=watch, start=start)
+            memory = distill(
+                problem,
+                chosen,
+                budget=budget,
+                training=training,
+                precision=precision,
+                seed=seed,
+                throw=False,
+                watch=watch,
+                start=start,
+            )
             bar.update(task, completed=max(chosen.steps, 1))
     except KeyboardInterrupt:
         if last is None:
             raise
         folder.mkdir(exist_ok=True)
         save_checkpoint(checkpoint, last, identity)
-        say(f"engram: interrupted at step {last.step} of {chosen.steps}; the run is saved. To continue, repeat the command with --resume")
+        say(
+            f"engram: interrupted at step {last.step} of {chosen.steps}; the run is saved. To continue, repeat the command with --resume"
+        )
         raise
     distilled = time.perf_counter() - begun
     memory.save(out, force=force or resume)
@@ -106,11 +146,19 @@ def command(source: str, method: str | None, network: str | None, per_class: int
     _keep_real(problem, folder, write_tensors)
     status = memory.provenance["status"]
     if status != "done":
-        say(f"engram: warning: the loss was not finite ({status}); the last good state was kept. Lower the method's rate")
+        say(
+            f"engram: warning: the loss was not finite ({status}); the last good state was kept. Lower the method's rate"
+        )
     result: dict[str, Any] = {
-        "file": str(out), "metric": problem.metric.value, "status": status, "scores": {}, "items": memory.items,
-        "bytes": {"engram": memory.bytes, "data": problem.bytes}, "ratio": problem.bytes / memory.bytes,
-        "seconds": {"distill": distilled, "train_engram": None, "train_full": None}, "notes": list(problem.notes),
+        "file": str(out),
+        "metric": problem.metric.value,
+        "status": status,
+        "scores": {},
+        "items": memory.items,
+        "bytes": {"engram": memory.bytes, "data": problem.bytes},
+        "ratio": problem.bytes / memory.bytes,
+        "seconds": {"distill": distilled, "train_engram": None, "train_full": None},
+        "notes": list(problem.notes),
     }
     if seeds:
         protocol = Protocol(seeds=seeds)
@@ -119,34 +167,40 @@ def command(source: str, method: str | None, network: str | None, per_class: int
             scores = evaluate(memory, problem, protocol, lambda name, _: bar.update(task, advance=1, state=name))
         result["scores"] = scores.as_json()
         result["seconds"] |= {"train_engram": scores.rows["engram"].seconds, "train_full": scores.rows["full"].seconds}
-        _keep_results(memory, problem, result, folder, out)
+        _keep_scores(memory, result, folder, out)
+        if not as_json:
+            scores_table(
+                scores, f"{problem.name}: {memory.items} synthetic samples for {len(problem.train):,} real ones"
+            )
+        say("engram: comparing the two learning processes for the report")
+        curves = fidelity(memory, problem, [0, 1, 2])
+        (folder / "curves.json").write_text(json.dumps(curves.as_json() if curves else None))
     if as_json:
         emit(result)
         return
-    if seeds:
-        scores_table(scores, f"{problem.name}: {memory.items} synthetic samples for {len(problem.train):,} real ones")
     click.echo(
         f"{out}: {memory.bytes:,} bytes of samples and preprocessing stand for {problem.bytes:,} bytes of data "
         f"(1/{problem.bytes / memory.bytes:.0f}); distilled in {distilled:.0f} s"
     )
     if seeds:
         t = result["seconds"]
-        click.echo(f"training a network: {t['train_engram']:.2f} s on the engram, {t['train_full']:.2f} s on everything")
+        click.echo(
+            f"training a network: {t['train_engram']:.2f} s on the engram, {t['train_full']:.2f} s on everything"
+        )
     click.echo(f"Next: engram report {out}    engram replay {out} --out model.safetensors")
 
 
-def _keep_results(memory: Any, problem: Any, result: dict[str, Any], folder: Path, out: Path) -> None:
-    """Scores go into the engram; raw results and curves beside it."""
+def _keep_scores(memory: Any, result: dict[str, Any], folder: Path, out: Path) -> None:
+    """A summary goes into the engram; every run beside it."""
     from dataclasses import replace
 
-    from ..evaluation.fidelity import fidelity
-
-    curves = fidelity(memory, problem, [0, 1, 2])
     with open(folder / "results.jsonl", "w", encoding="utf-8") as file:
         for name, row in result["scores"].items():
             file.write(json.dumps({"row": name} | row) + "\n")
-    (folder / "curves.json").write_text(json.dumps(curves.as_json() if curves else None))
-    summary = {name: {key: row[key] for key in ("mean", "sem", "n", "items", "bytes")} for name, row in result["scores"].items()}
+    summary = {
+        name: {key: row[key] for key in ("mean", "sem", "n", "items", "bytes")}
+        for name, row in result["scores"].items()
+    }
     provenance = dict(memory.provenance) | {"scores": summary, "seconds": result["seconds"]}
     replace(memory, provenance=provenance).save(out, force=True)
 

@@ -5,7 +5,17 @@ from typing import Any
 
 import click
 
-from ._terminal import device_of, device_option, emit, json_option, progress, say, scores_table, source_options, spare_threads
+from ._terminal import (
+    device_of,
+    device_option,
+    emit,
+    json_option,
+    progress,
+    say,
+    scores_table,
+    source_options,
+    spare_threads,
+)
 
 
 @click.command("evaluate")
@@ -18,8 +28,17 @@ from ._terminal import device_of, device_option, emit, json_option, progress, sa
 @click.option("--baselines/--no-baselines", default=True, help="Train real and averaged rows too.")
 @device_option
 @json_option
-def command(file: Path, source: str, network: str | None, seed: int | None, seeds: int, baselines: bool, device: str,
-            as_json: bool, **settings: Any) -> None:
+def command(
+    file: Path,
+    source: str,
+    network: str | None,
+    seed: int | None,
+    seeds: int,
+    baselines: bool,
+    device: str,
+    as_json: bool,
+    **settings: Any,
+) -> None:
     """Score networks trained on FILE, on its baselines and on everything, on the test split of SOURCE."""
     from ..artefact import load
     from ..evaluation import Protocol, evaluate
@@ -32,7 +51,9 @@ def command(file: Path, source: str, network: str | None, seed: int | None, seed
     problem = load_problem(source, seed=own_seed if seed is None else seed, **settings)
     notes = list(problem.notes)
     if problem.fingerprint != memory.provenance.get("fingerprint"):
-        notes.append("the data or their split are not those that the engram was distilled from: test rows may have been learnt from")
+        notes.append(
+            "the data or their split are not those that the engram was distilled from: test rows may have been learnt from"
+        )
         problem = problem.under(memory.preprocessing, memory.target)
     for note in notes:
         say(f"engram: note: {note}")
@@ -40,14 +61,25 @@ def command(file: Path, source: str, network: str | None, seed: int | None, seed
     protocol = Protocol(seeds=seeds, network=parse("networks", network) if network else None, baselines=baselines)
     with progress() as bar:
         task = bar.add_task("evaluating", total=12 if baselines else 2, state="")
-        scores = evaluate(memory.to(place), problem.to(place), protocol, lambda name, _: bar.update(task, advance=1, state=name))
+        scores = evaluate(
+            memory.to(place), problem.to(place), protocol, lambda name, _: bar.update(task, advance=1, state=name)
+        )
     if as_json:
-        emit({
-            "file": str(file), "metric": scores.metric, "scores": scores.as_json(), "items": memory.items,
-            "bytes": {"engram": memory.bytes, "data": problem.bytes}, "ratio": problem.bytes / memory.bytes,
-            "seconds": {"distill": memory.provenance.get("seconds", {}).get("distill"),
-                        "train_engram": scores.rows["engram"].seconds, "train_full": scores.rows["full"].seconds},
-            "notes": notes,
-        })
+        emit(
+            {
+                "file": str(file),
+                "metric": scores.metric,
+                "scores": scores.as_json(),
+                "items": memory.items,
+                "bytes": {"engram": memory.bytes, "data": problem.bytes},
+                "ratio": problem.bytes / memory.bytes,
+                "seconds": {
+                    "distill": memory.provenance.get("seconds", {}).get("distill"),
+                    "train_engram": scores.rows["engram"].seconds,
+                    "train_full": scores.rows["full"].seconds,
+                },
+                "notes": notes,
+            }
+        )
         return
     scores_table(scores, f"{file.name} on {problem.name}")

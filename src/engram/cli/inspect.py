@@ -19,7 +19,10 @@ def command(file: Path, as_json: bool) -> None:
     memory = load(file)
     tensors, manifest = read_tensors(file)
     if as_json:
-        shapes = {key: {"dtype": str(value.dtype).removeprefix("torch."), "shape": list(value.shape)} for key, value in tensors.items()}
+        shapes = {
+            key: {"dtype": str(value.dtype).removeprefix("torch."), "shape": list(value.shape)}
+            for key, value in tensors.items()
+        }
         emit(manifest | {"file": str(file), "items": memory.items, "bytes": memory.bytes, "tensors": shapes})
         return
     known = dict(memory.provenance)
@@ -36,7 +39,9 @@ def command(file: Path, as_json: bool) -> None:
     }
     for name, row in known.get("scores", {}).items():
         if name in ("full", "engram", "random", "random_soft"):
-            lines[f"test, {name}"] = f"{row['mean']:.4f}" + ("" if row["sem"] is None else f" +- {row['sem']:.4f}") + f" (n={row['n']})"
+            lines[f"test, {name}"] = (
+                f"{row['mean']:.4f}" + ("" if row["sem"] is None else f" +- {row['sem']:.4f}") + f" (n={row['n']})"
+            )
     width = max(map(len, lines))
     for key, value in lines.items():
         click.echo(f"{key.rjust(width)}  {value}")

@@ -11,7 +11,10 @@ def command(as_json: bool) -> None:
     """Show built-in datasets, methods and networks, with their settings."""
     from ..spec import load, names
 
-    found = {folder: {name: _fields(load(folder, name)) for name in names(folder)} for folder in ("sources", "methods", "networks")}
+    found = {
+        folder: {name: _fields(load(folder, name)) for name in names(folder)}
+        for folder in ("sources", "methods", "networks")
+    }
     if as_json:
         emit(found)
         return

@@ -32,9 +32,18 @@ def command(file: Path, network: str | None, out: Path | None, seed: int, force:
         model.save(out, force)
     parameters = sum(value.numel() for value in model.fitted.one(0).values())
     if as_json:
-        emit({"file": str(file), "network": render(architecture), "parameters": parameters, "seconds": seconds,
-              "out": None if out is None else str(out)})
+        emit(
+            {
+                "file": str(file),
+                "network": render(architecture),
+                "parameters": parameters,
+                "seconds": seconds,
+                "out": None if out is None else str(out),
+            }
+        )
         return
-    click.echo(f"{render(architecture)} of {parameters:,} parameters trained on {memory.items} samples in {seconds:.2f} s")
+    click.echo(
+        f"{render(architecture)} of {parameters:,} parameters trained on {memory.items} samples in {seconds:.2f} s"
+    )
     if out is not None:
         click.echo(f"parameters written to {out}")

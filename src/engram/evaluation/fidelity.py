@@ -87,8 +87,11 @@ def fidelity(engram: Engram, problem: Problem, seeds: list[int], points: int = 1
     targets = problem.select.targets
     judge = lambda found: float(score(problem.metric, found, targets).mean())  # noqa: E731
     return Fidelity(
-        tuple(marks), tuple(judge(taught[m]) for m in marks), tuple(judge(everything[m]) for m in marks),
-        tuple(cosines), tuple(_agreement(taught[m], everything[m], problem) for m in marks),
+        tuple(marks),
+        tuple(judge(taught[m]) for m in marks),
+        tuple(judge(everything[m]) for m in marks),
+        tuple(cosines),
+        tuple(_agreement(taught[m], everything[m], problem) for m in marks),
     )
 
 

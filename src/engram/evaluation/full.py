@@ -113,8 +113,9 @@ def train_linear(problem: Problem, seed: int = 0) -> Linear:
     else:
         uneven = "balanced" if problem.metric is Metric.BALANCED_ACCURACY else None
         for strength in 10.0 ** np.arange(-4, 3):
-            model = LogisticRegression(C=strength, class_weight=uneven, max_iter=300, tol=1e-3,
-                                       random_state=integer(seed, "linear", bits=32))
+            model = LogisticRegression(
+                C=strength, class_weight=uneven, max_iter=300, tol=1e-3, random_state=integer(seed, "linear", bits=32)
+            )
             with _quiet():
                 model.fit(x, y)
             found.append(tuple(_hits(model.predict(a), b, problem) for a, b in (select, test)))  # type: ignore[arg-type]

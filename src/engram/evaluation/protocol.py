@@ -23,7 +23,13 @@ from .scores import Row, Scores
 
 __all__ = ["Protocol", "evaluate"]
 
-_BASELINES = {"random": Random(), "random_soft": Random(), "k_means": KMeans(), "herding": Herding(), "k_center": KCenter()}
+_BASELINES = {
+    "random": Random(),
+    "random_soft": Random(),
+    "k_means": KMeans(),
+    "herding": Herding(),
+    "k_center": KCenter(),
+}
 
 
 @dataclass(frozen=True)
@@ -81,7 +87,9 @@ def evaluate(
     """
     protocol = protocol or Protocol()
     if engram.task != problem.task:
-        raise DataError(f"the engram is for {engram.task} and the data are {problem.task}: give the data it was made from")
+        raise DataError(
+            f"the engram is for {engram.task} and the data are {problem.task}: give the data it was made from"
+        )
     rows: dict[str, Row] = {}
     for name, row in _rows(engram, problem, protocol):
         rows[name] = row
@@ -148,7 +156,9 @@ def _baseline(
         fitted = fit(training, problem.task, sets, seeds)
         runs = _test(fitted, problem)
     else:
-        runs = tuple(_test(fit(training, problem.task, one, [seed]), problem)[0] for one, seed in zip(sets, seeds, strict=True))
+        runs = tuple(
+            _test(fit(training, problem.task, one, [seed]), problem)[0] for one, seed in zip(sets, seeds, strict=True)
+        )
     seconds = (time.perf_counter() - begun) / len(seeds)
     row_bytes = problem.row_bytes(engram.precision)
     if name == "random_soft":

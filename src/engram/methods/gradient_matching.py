@@ -40,13 +40,14 @@ class GradientMatching:
     Args:
         steps: outer steps, at least 0.
         rate: outer Adam rate for inputs, in units of their standard deviation.
-        label_rate: outer Adam rate for soft labels; 0 keeps them as they are. Always 0 when per class.
+        label_rate: outer Adam rate for soft labels; 0 keeps them hard.
         pool: networks kept.
         networks: networks used per outer step.
         advance: inner steps that a used network is trained.
         oldest: age in inner steps at which a network is replaced.
         batch: real rows per gradient.
         per: gradients of each class apart, or of a mixed batch.
+        raised_on: whether networks learn from the samples (DC) or from real rows (IDC).
         loss: whose gradients are matched; cross-entropy is replaced by squared error for real targets.
         start: samples start as random real rows, k-means centres or noise.
 
@@ -65,15 +66,16 @@ class GradientMatching:
         'class'
     """
 
-    steps: int = 300
+    steps: int = 200
     rate: float = 0.05
     label_rate: float = 0.0
     pool: int = 10
-    networks: int = 2
+    networks: int = 1
     advance: int = 1
     oldest: int = 50
     batch: int = 64
     per: Literal["class", "batch"] = "class"
+    raised_on: Literal["samples", "real"] = "samples"
     loss: Loss = Loss.CROSS_ENTROPY
     start: Literal["random", "centres", "noise"] = "centres"
 
@@ -84,8 +86,9 @@ class GradientMatching:
     def init(self, problem: Problem, training: Training, budget: Budget, precision: Precision, seed: int) -> Matching:
         """Start from real rows or their centres, with a pool of fresh networks."""
         soft = self._soft(problem)
-        canvas = initial(problem, counts(problem, budget, precision, soft), self.start, soft, seed)
-        return Matching(canvas, self._outer.init(canvas), self._nursery(problem, training, seed).fill(), 0, seed)
+        canvas, groups = initial(problem, counts(problem, budget, precision, soft), self.start, soft, seed)
+        pool = self._nursery(problem, training, seed).fill()
+        return Matching(canvas, self._outer.init(canvas), pool, groups, 0, seed)
 
     def step(self, state: Matching, problem: Problem, training: Training) -> tuple[Matching, Metrics]:
         """Match gradients on one real batch per class, then let the networks learn."""
@@ -100,22 +103,25 @@ class GradientMatching:
 
         def gap(free: Params) -> Tensor:
             samples = state.canvas.with_free(free).decode()
-            labels = state.canvas.targets if apart else torch.zeros(len(samples.inputs), device=samples.inputs.device)
-            batch = _grouped(samples.inputs, samples.targets, labels, len(groups))
+            own = state.groups if apart else torch.zeros_like(state.groups)
+            batch = _grouped(samples.inputs, samples.targets, own, len(groups))
             found = _gradients(model, self._loss(problem), params, batch)
             return vmap(vmap(layerwise_cosine))(found, target).sum(1).mean()
 
         grads, loss = grad_and_value(gap)(state.canvas.free)
         canvas, moments = self._outer.step(state.canvas, grads, state.moments, state.step)
-        pool = nursery.advance(state.pool, places, canvas.decode().batch(slice(None)), self.advance)
-        return Matching(canvas, moments, pool, state.step + 1, state.seed), {"loss": float(loss)}
+        lesson = canvas.decode().batch(slice(None))
+        if self.raised_on == "real":
+            lesson = problem.train.sample(self.batch, state.step, state.seed, "raise")
+        pool = nursery.advance(state.pool, places, lesson, self.advance)
+        return replace(state, canvas=canvas, moments=moments, pool=pool, step=state.step + 1), {"loss": float(loss)}
 
     def export(self, state: Matching) -> Mapping[str, Canvas]:
         """The canvas."""
         return {"main": state.canvas}
 
     def _soft(self, problem: Problem) -> bool:
-        return problem.classes is None or (self.per == "batch" and self.label_rate > 0)
+        return problem.classes is None or self.label_rate > 0
 
     def _loss(self, problem: Problem) -> Loss:
         return self.loss if problem.classes else Loss.SQUARED

@@ -14,7 +14,7 @@ __all__ = ["Herding"]
 
 @dataclass(frozen=True)
 class Herding(Selection):
-    """Greedy mean matching: :math:`i_t = \\arg\\min_i |\\mu - \\frac1t(\\sum_{s<t} x_{i_s} + x_i)|`.
+    r"""Greedy mean matching: :math:`i_t = \arg\min_i |\mu - \frac1t(\sum_{s<t} x_{i_s} + x_i)|`.
 
     Distances are between normalised inputs.
 
@@ -25,7 +25,6 @@ class Herding(Selection):
     def select(self, problem: Problem, counts: tuple[int, ...], seed: int) -> Plain:
         """See the class."""
         return choose(problem, counts, _follow, seed)
-
 
 
 def _follow(rows: Tensor, count: int, generator: torch.Generator) -> Tensor:

@@ -27,7 +27,6 @@ class KCenter(Selection):
         return choose(problem, counts, _spread, seed)
 
 
-
 def _spread(rows: Tensor, count: int, generator: torch.Generator) -> Tensor:
     chosen = [int((rows - rows.mean(0)).square().sum(1).argmin())]
     nearest = (rows - rows[chosen[0]]).square().sum(1)

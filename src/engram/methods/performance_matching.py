@@ -1,7 +1,7 @@
 """Performance matching: after training on the samples, the loss on the real data is small."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
@@ -91,9 +91,9 @@ class PerformanceMatching:
 
     def init(self, problem: Problem, training: Training, budget: Budget, precision: Precision, seed: int) -> Matching:
         """Start from real rows or their centres, with a pool of fresh networks."""
-        canvas = initial(problem, counts(problem, budget, precision, soft=True), self.start, True, seed)
+        canvas, groups = initial(problem, counts(problem, budget, precision, soft=True), self.start, True, seed)
         nursery = self._nursery(problem, training, seed)
-        return Matching(canvas, self._outer.init(canvas), nursery.fill(), 0, seed)
+        return Matching(canvas, self._outer.init(canvas), nursery.fill(), groups, 0, seed)
 
     def step(self, state: Matching, problem: Problem, training: Training) -> tuple[Matching, Metrics]:
         """Match performance on one real batch, then let the networks learn."""
@@ -115,7 +115,7 @@ class PerformanceMatching:
         canvas, moments = self._outer.step(state.canvas, grads, state.moments, state.step)
         samples = canvas.decode().batch(slice(None))
         pool = nursery.advance(state.pool, places, samples, self.advance)
-        return Matching(canvas, moments, pool, state.step + 1, state.seed), {"loss": float(loss)}
+        return replace(state, canvas=canvas, moments=moments, pool=pool, step=state.step + 1), {"loss": float(loss)}
 
     def export(self, state: Matching) -> Mapping[str, Canvas]:
         """The canvas."""

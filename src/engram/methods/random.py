@@ -21,6 +21,5 @@ class Random(Selection):
         return choose(problem, counts, _draw, seed)
 
 
-
 def _draw(rows: Tensor, count: int, generator: torch.Generator) -> Tensor:
     return torch.randperm(len(rows), generator=generator)[:count]

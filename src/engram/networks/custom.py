@@ -87,7 +87,11 @@ class _Captured(nn.Module):
         except (RuntimeError, IndexError) as error:
             raise NetworkError(f"the network does not take inputs of shape {shape}: {error}") from error
         if found.shape != (2, outputs):
-            raise NetworkError(f"the network gives outputs of shape {tuple(found.shape[1:])}; this problem has {outputs}")
+            raise NetworkError(
+                f"the network gives outputs of shape {tuple(found.shape[1:])}; this problem has {outputs}"
+            )
         if not torch.allclose(found, expected, atol=1e-5):
-            raise NetworkError(f"the network changes its outputs after {self._path!r}: return the readout's own outputs")
+            raise NetworkError(
+                f"the network changes its outputs after {self._path!r}: return the readout's own outputs"
+            )
         self.train(training)

@@ -39,7 +39,8 @@ class MLP:
 
     def build(self, shape: tuple[int, ...], outputs: int) -> Net:
         """A module for inputs of any shape, which are flattened."""
-        size, layers = math.prod(shape), [nn.Flatten()] if len(shape) > 1 else []
+        size = math.prod(shape)
+        layers: list[nn.Module] = [nn.Flatten()] if len(shape) > 1 else []
         for _ in range(self.depth):
             layers += [nn.Linear(size, self.width), activation(self.activation)]
             size = self.width

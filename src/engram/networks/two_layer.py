@@ -40,7 +40,9 @@ class TwoLayer:
 
     def __post_init__(self) -> None:
         if self.width < 2 or self.width % 2:
-            raise SettingError(f"two-layer takes an even width of at least 2, so that neurons pair up, not {self.width}")
+            raise SettingError(
+                f"two-layer takes an even width of at least 2, so that neurons pair up, not {self.width}"
+            )
 
     def build(self, shape: tuple[int, ...], outputs: int) -> Net:
         """A module for inputs of any shape, which are flattened."""

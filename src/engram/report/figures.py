@@ -12,10 +12,20 @@ __all__ = ["fidelity", "history", "replay", "scores"]
 _INK = "#010203"
 """Stands for the page's text colour until the SVG is written."""
 _ENGRAM, _FULL, _OTHER = "#2a9d5c", "#4a7fd4", "#9a9a9a"
-_STYLE = {
-    "text.color": _INK, "axes.edgecolor": _INK, "axes.labelcolor": _INK, "xtick.color": _INK, "ytick.color": _INK,
-    "svg.fonttype": "none", "font.family": "sans-serif", "font.size": 11, "axes.spines.top": False,
-    "axes.spines.right": False, "svg.hashsalt": "engram", "legend.frameon": False, "text.parse_math": False,
+_STYLE: Any = {
+    "text.color": _INK,
+    "axes.edgecolor": _INK,
+    "axes.labelcolor": _INK,
+    "xtick.color": _INK,
+    "ytick.color": _INK,
+    "svg.fonttype": "none",
+    "font.family": "sans-serif",
+    "font.size": 11,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "svg.hashsalt": "engram",
+    "legend.frameon": False,
+    "text.parse_math": False,
 }
 
 
@@ -37,7 +47,7 @@ def scores(rows: list[dict[str, Any]], metric: str) -> str:
         return _svg(figure, f"Test {metric} of every row")
 
 
-def history(points: list[list[float | None]], metric: str) -> str:
+def history(points: list[list[Any]], metric: str) -> str:
     """Validation score along distillation."""
     with matplotlib.rc_context(_STYLE):
         figure = Figure(figsize=(7, 2.6))
@@ -77,8 +87,15 @@ def fidelity(curves: dict[str, Any], classes: bool) -> str:
 
 def _svg(figure: Figure, title: str) -> str:
     content = io.StringIO()
-    figure.savefig(content, format="svg", transparent=True, bbox_inches="tight", metadata={"Date": None, "Title": title})
+    figure.savefig(
+        content, format="svg", transparent=True, bbox_inches="tight", metadata={"Date": None, "Title": title}
+    )
     text = content.getvalue()
     text = text[text.index("<svg") :].replace(_INK, "currentColor")
     text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
-    return re.sub(r'<svg ([^>]*?)width="[^"]*" ?|height="[\d.]+pt" ', lambda m: f"<svg {m[1]}" if m[1] is not None else "", text, count=2)
+    return re.sub(
+        r'<svg ([^>]*?)width="[^"]*" ?|height="[\d.]+pt" ',
+        lambda m: f"<svg {m[1]}" if m[1] is not None else "",
+        text,
+        count=2,
+    )

@@ -21,8 +21,13 @@ from . import figures
 __all__ = ["page"]
 
 _LABELS = {
-    "full": "all data", "engram": "engram", "random": "random rows", "random_soft": "random rows, teacher's soft labels",
-    "k_means": "k-means centres", "herding": "herding", "k_center": "k-center",
+    "full": "all data",
+    "engram": "engram",
+    "random": "random rows",
+    "random_soft": "random rows, teacher's soft labels",
+    "k_means": "k-means centres",
+    "herding": "herding",
+    "k_center": "k-center",
 }
 _MOST_SAMPLES = 100
 
@@ -55,7 +60,9 @@ def page(engram: Engram, path: Path) -> str:
         metric=engram.metric.value,
         results=_rows(results or known.get("scores", {})),
         scores_figure=Markup(figures.scores(_rows(results), engram.metric.value)) if results else None,
-        history_figure=Markup(figures.history(known.get("history", []), engram.metric.value)) if len(known.get("history", [])) > 1 else None,
+        history_figure=Markup(figures.history(known.get("history", []), engram.metric.value))
+        if len(known.get("history", [])) > 1
+        else None,
         curves_figure=Markup(figures.replay(curves, engram.metric.value)) if curves else None,
         fidelity_figure=Markup(figures.fidelity(curves, bool(isinstance(engram.target, Classes)))) if curves else None,
         pictures=_pictures(engram, real),
@@ -107,7 +114,10 @@ def _pictures(engram: Engram, real: dict[str, Any] | None) -> dict[str, Any] | N
         return None
     labels = engram.target.decode(engram.samples.targets)
     shown = images(pixels.decode(engram.samples.inputs[:_MOST_SAMPLES]), pixels.top)
-    result: dict[str, Any] = {"synthetic": [(_data(p), label) for p, label in zip(shown, labels, strict=False)], "real": []}
+    result: dict[str, Any] = {
+        "synthetic": [(_data(p), label) for p, label in zip(shown, labels, strict=False)],
+        "real": [],
+    }
     if real is not None and isinstance(engram.target, Classes):
         names = engram.target.decode(real["targets"])
         drawn = images(pixels.decode(real["inputs"]), pixels.top)
@@ -126,7 +136,11 @@ def _heat(engram: Engram, real: dict[str, Any] | None) -> dict[str, Any] | None:
     frame = table(engram).head(_MOST_SAMPLES)
     values = engram.samples.inputs[:_MOST_SAMPLES].flatten(1).numpy()
     labels = [_short(v) for v in engram.target.decode(engram.samples.targets)[:_MOST_SAMPLES]]
-    raw = frame.iloc[:, :width].to_numpy() if frame.shape[1] >= width and not hasattr(engram.preprocessing, "names") else values
+    raw = (
+        frame.iloc[:, :width].to_numpy()
+        if frame.shape[1] >= width and not hasattr(engram.preprocessing, "names")
+        else values
+    )
     blocks = [("synthetic", values, raw, labels)]
     if real is not None:
         own = real["inputs"][:12]
@@ -140,7 +154,13 @@ def _heat(engram: Engram, real: dict[str, Any] | None) -> dict[str, Any] | None:
             {
                 "title": title,
                 "rows": [
-                    {"label": label, "cells": [{"z": float(np.clip(z, -3, 3)), "text": _short(v)} for z, v in zip(zs[show], vs[show], strict=False)]}
+                    {
+                        "label": label,
+                        "cells": [
+                            {"z": float(np.clip(z, -3, 3)), "text": _short(v)}
+                            for z, v in zip(zs[show], vs[show], strict=False)
+                        ],
+                    }
                     for label, zs, vs in zip(marks, standard, units, strict=False)
                 ],
             }

@@ -36,8 +36,13 @@ class Arrays:
         if {"x_train", "y_train", "x_test", "y_test"} <= set(arrays):
             val = (arrays["x_val"], arrays["y_val"]) if {"x_val", "y_val"} <= set(arrays) else None
             return Problem.from_arrays(
-                arrays["x_train"], arrays["y_train"], test=(arrays["x_test"], arrays["y_test"]), select=val,
-                name=name, seed=seed, task=self.task,
+                arrays["x_train"],
+                arrays["y_train"],
+                test=(arrays["x_test"], arrays["y_test"]),
+                select=val,
+                name=name,
+                seed=seed,
+                task=self.task,
             )
         if {"x", "y"} <= set(arrays):
             return Problem.from_arrays(arrays["x"], arrays["y"], name=name, seed=seed, task=self.task)

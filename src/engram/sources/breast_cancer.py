@@ -28,6 +28,10 @@ class BreastCancer:
         """Load and split."""
         data = load_breast_cancer()
         return Problem.from_arrays(
-            data.data, data.target, name="breast-cancer", seed=seed, names=tuple(map(str, data.feature_names)),
+            data.data,
+            data.target,
+            name="breast-cancer",
+            seed=seed,
+            names=tuple(map(str, data.feature_names)),
             class_names=tuple(map(str, data.target_names)),
         )

@@ -37,7 +37,11 @@ class Images:
             train, test = _labelled(root / "train"), _labelled(root / "test")
             val = next((root / n for n in ("select", "val", "validation") if (root / n).is_dir()), None)
             return Problem.from_arrays(
-                *train, test=test, select=_labelled(val) if val else None, name=root.name, seed=seed,
+                *train,
+                test=test,
+                select=_labelled(val) if val else None,
+                name=root.name,
+                seed=seed,
                 task="classification",
             )
         return Problem.from_arrays(*_labelled(root), name=root.name, seed=seed, task="classification")
@@ -73,7 +77,13 @@ def _read(files: list[Path], root: str) -> np.ndarray:
                 with Image.open(file) as image:
                     grey = image.mode in ("1", "L", "LA")
                     pixels = np.asarray(image.convert("L" if grey else "RGB"))
-        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        except (
+            OSError,
+            ValueError,
+            SyntaxError,
+            Image.DecompressionBombError,
+            Image.DecompressionBombWarning,
+        ) as error:
             raise DataError(f"{file} is not a readable image ({error}): mend or remove it") from error
         if images is None:
             first = pixels.shape

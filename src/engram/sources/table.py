@@ -38,7 +38,9 @@ class Table:
         """Read and split."""
         frame = self.raw()
         if self.target is None:
-            raise DataError(f"{self.path}: which column is predicted? Pass --target with one of {', '.join(frame.columns)}")
+            raise DataError(
+                f"{self.path}: which column is predicted? Pass --target with one of {', '.join(frame.columns)}"
+            )
         return Problem.from_frame(
             frame, self.target, group=self.group, split=self.split, name=Path(self.path).stem, seed=seed, task=self.task
         )

@@ -28,6 +28,10 @@ class Wine:
         """Load and split."""
         data = load_wine()
         return Problem.from_arrays(
-            data.data, data.target, name="wine", seed=seed, names=tuple(map(str, data.feature_names)),
+            data.data,
+            data.target,
+            name="wine",
+            seed=seed,
+            names=tuple(map(str, data.feature_names)),
             class_names=tuple(map(str, data.target_names)),
         )
