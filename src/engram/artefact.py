@@ -278,7 +278,8 @@ def write_tensors(path: str | Path, tensors: Mapping[str, Tensor], manifest: Map
     """Write tensors and a JSON manifest as one safetensors file with a digest, atomically."""
     path = check_writable(path, force)
     text = json.dumps(manifest, sort_keys=True, ensure_ascii=True)
-    flat = {key: value.detach().cpu().contiguous() for key, value in tensors.items()} or {"empty": torch.zeros(0)}
+    # Cloned, since two names may share one tensor, which the format refuses.
+    flat = {key: value.detach().cpu().contiguous().clone() for key, value in tensors.items()} or {"empty": torch.zeros(0)}
     replace_file(path, save(flat, {"manifest": text, "digest": _digest(text, flat)}))
 
 
@@ -290,7 +291,8 @@ def read_tensors(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     try:
         with safe_open(path, framework="pt") as file:
             header = file.metadata() or {}
-            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (not a mapping)
+            # Cloned into aligned memory: sums over unaligned tensors round in another order.
+            tensors = {key: file.get_tensor(key).clone() for key in file.keys()}  # noqa: SIM118 (not a mapping)
     except (SafetensorError, OSError, ValueError) as error:
         raise ArtefactError(f"{path}: not an engram, or truncated ({error})") from error
     text = header.get("manifest")

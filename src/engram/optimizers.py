@@ -136,11 +136,12 @@ Optimizer = SGD | Adam
 
 def _counter(params: Params, networks: int | None) -> Tensor:
     device = next(iter(params.values())).device
-    return torch.zeros(() if networks is None else (networks,), device=device)
+    # In single precision 1 - beta2 would keep three digits.
+    return torch.zeros(() if networks is None else (networks,), dtype=torch.float64, device=device)
 
 
 def _spread(per_network: Tensor, like: Tensor) -> Tensor:
-    return per_network.reshape(per_network.shape + (1,) * (like.ndim - per_network.ndim))
+    return per_network.reshape(per_network.shape + (1,) * (like.ndim - per_network.ndim)).to(like.dtype)
 
 
 def _check(valid: bool, name: str, value: float, wanted: str) -> None:

@@ -229,6 +229,7 @@ class Columns:
         from sklearn.impute import SimpleImputer
         from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
+        frame = frame.rename(columns=str)
         numbers, categories = [], []
         for name in map(str, frame.columns):
             if _is_number(frame[name]):
@@ -319,7 +320,7 @@ class Columns:
 
 @dataclass(frozen=True)
 class Classes:
-    """Class labels as indicator rows, centred: :math:`y_c = 1\\{c\\} - 1/C`.
+    r"""Class labels as indicator rows, centred: :math:`y_c = 1\{c\} - 1/C`.
 
     Args:
         names: at least two, in the order of the outputs.

@@ -1,0 +1,30 @@
+"""Shared problems, small enough that a test takes a moment and real enough to be learnt."""
+
+import numpy as np
+import pytest
+import torch
+
+from engram.problem import Problem
+from engram.source import load_problem
+
+torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def wine() -> Problem:
+    return load_problem("wine")
+
+
+@pytest.fixture(scope="session")
+def digits() -> Problem:
+    return load_problem("digits")
+
+
+@pytest.fixture(scope="session")
+def diabetes() -> Problem:
+    return load_problem("diabetes")
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    return np.random.default_rng(0)

@@ -1,0 +1,137 @@
+"""Hypergradients against central differences and closed forms in float64, and wrong versions that must be caught."""
+
+import torch
+from torch.func import grad_and_value, vmap
+
+from engram.hypergradients import FiniteDifferences, Unroll
+from engram.linalg import ridge
+from engram.metrics import Metric
+from engram.network import initialise, model_of, stack
+from engram.networks.mlp import MLP
+from engram.optimizers import Adam
+from engram.problem import Task
+from engram.training import Descent, Loss, Phase, descend, measure
+
+TASK = Task((3,), 2, Metric.R2)
+NETWORK = MLP(width=6, activation="tanh")
+PHASE = Phase(Descent(Adam(0.05), 5))
+
+
+def setting(networks=2, seed=0):
+    """Free samples, starting networks and the two levels, in float64."""
+    generator = torch.Generator().manual_seed(seed)
+    draw = lambda *shape: torch.randn(*shape, dtype=torch.float64, generator=generator)  # noqa: E731
+    free, real_x, real_y = {"inputs": draw(4, 3), "targets": draw(4, 2)}, draw(9, 3), draw(9, 2)
+    params = {k: v.double() for k, v in stack([initialise(NETWORK, TASK, s) for s in range(networks)]).items()}
+    model = model_of(NETWORK, TASK)
+
+    def inner(free, state):
+        return descend(model, PHASE, *state, (free["inputs"], free["targets"], None))[:2]
+
+    def outer(free, state):
+        def one(p):
+            readout = ridge(model.features(p, free["inputs"]), free["targets"], 1e-2)
+            return measure(Loss.SQUARED, model.features(p, real_x) @ readout[:-1] + readout[-1], real_y)
+
+        return vmap(one)(state[0]).mean()
+
+    return free, (params, PHASE.solver.optimizer.init(params, networks)), inner, outer
+
+
+def gap(one, other):
+    return max(float((one[k] - other[k]).abs().max()) for k in other)
+
+
+def close(one, other, tolerance=1e-6):
+    scale = max(float(v.abs().max()) for v in other.values())
+    return gap(one, other) < tolerance * scale
+
+
+def test_unrolled_gradient_meets_central_differences():
+    for steps in (0, 1, 3):
+        free, start, inner, outer = setting()
+        exact, value = FiniteDifferences(steps)(inner, outer, free, start)
+        found, same = Unroll(steps)(inner, outer, free, start)
+        assert close(found, exact), steps
+        assert torch.allclose(value, same)
+
+
+def test_a_missing_chain_term_is_caught():
+    free, start, inner, outer = setting()
+    exact, _ = FiniteDifferences(3)(inner, outer, free, start)
+    assert not close(Unroll(3, window=0)(inner, outer, free, start)[0], exact), "features treated as constants"
+
+
+def test_a_window_off_by_one_is_caught():
+    """Truncation must cut exactly where it says: compare with an explicit stop after T - K steps."""
+    free, start, inner, outer = setting()
+    state = start
+    for _ in range(3):
+        state = inner(free, state)
+    frozen = ({k: v.detach() for k, v in state[0].items()}, state[1])
+    exact, _ = FiniteDifferences(2)(inner, outer, free, frozen)
+    assert close(Unroll(5, window=2)(inner, outer, free, start)[0], exact)
+    for window in (1, 3):
+        assert not close(Unroll(5, window=window)(inner, outer, free, start)[0], exact), window
+
+
+def test_a_wrong_sign_is_caught():
+    free, start, inner, outer = setting()
+    exact, _ = FiniteDifferences(0)(inner, outer, free, start)
+    found, _ = Unroll(0)(inner, outer, free, start)
+    assert not close({k: -v for k, v in found.items()}, exact)
+
+
+def test_a_stale_pool_is_caught():
+    """Networks raised on other samples give another gradient than those raised on the samples at hand."""
+    free, start, inner, outer = setting()
+    other, *_ = setting(seed=1)
+    stale, fresh = start, start
+    for _ in range(3):
+        stale, fresh = inner(other, stale), inner(free, fresh)
+    exact, _ = FiniteDifferences(0)(inner, outer, free, fresh)
+    assert close(Unroll(0)(inner, outer, free, fresh)[0], exact)
+    assert not close(Unroll(0)(inner, outer, free, stale)[0], exact)
+
+
+def test_linear_features_meet_the_closed_form_of_kernel_ridge():
+    """With identity features the loss of KIP, |Y - K_Xs (K_ss + penalty)^-1 y|^2, by hand."""
+    generator = torch.Generator().manual_seed(2)
+    draw = lambda *shape: torch.randn(*shape, dtype=torch.float64, generator=generator)  # noqa: E731
+    x, y, real_x, real_y = draw(4, 3), draw(4, 2), draw(9, 3), draw(9, 2)
+
+    def ours(free, _):
+        readout = ridge(free["inputs"], free["targets"], 1e-2)
+        return measure(Loss.SQUARED, real_x @ readout[:-1] + readout[-1], real_y)
+
+    def by_hand(x, y):
+        kernel = x @ x.T + 1
+        alpha = torch.linalg.inv(kernel + 1e-2 * kernel.trace() / 4 * torch.eye(4, dtype=torch.float64)) @ y
+        return ((real_x @ x.T + 1) @ alpha - real_y).square().sum(1).mean()
+
+    found, value = Unroll(0)(lambda *_: None, ours, {"inputs": x, "targets": y}, ({}, None))
+    expected, expected_value = grad_and_value(by_hand, argnums=(0, 1))(x, y)
+    assert abs(float(value - expected_value)) < 1e-10
+    assert gap(found, {"inputs": expected[0], "targets": expected[1]}) < 1e-10
+
+
+def test_labels_of_a_linear_model_have_the_known_optimum():
+    """The loss is quadratic in the labels: at the least-squares labels the gradient is zero."""
+    generator = torch.Generator().manual_seed(3)
+    x, real_x = (torch.randn(n, 3, dtype=torch.float64, generator=generator) for n in (4, 20))
+    real_y = torch.randn(20, 1, dtype=torch.float64, generator=generator)
+    phi = torch.cat([x, torch.ones(4, 1)], 1)
+    kernel = phi @ phi.T
+    smoother = torch.cat([real_x, torch.ones(20, 1)], 1) @ phi.T @ torch.linalg.inv(
+        kernel + 1e-2 * kernel.trace() / 4 * torch.eye(4, dtype=torch.float64)
+    )
+    best = torch.linalg.lstsq(smoother, real_y).solution
+
+    def outer(free, _):
+        readout = ridge(x, free["targets"], 1e-2)
+        return measure(Loss.SQUARED, real_x @ readout[:-1] + readout[-1], real_y)
+
+    slope, _ = Unroll(0)(lambda *_: None, outer, {"targets": best}, ({}, None))
+    assert float(slope["targets"].abs().max()) < 1e-9
+    moved, _ = Unroll(0)(lambda *_: None, outer, {"targets": best + 0.1}, ({}, None))
+    assert float(moved["targets"].abs().max()) > 1e-3

@@ -1,0 +1,87 @@
+"""Runs resume bit for bit, keep the best, and stop at a loss that is not finite."""
+
+import dataclasses
+
+import pytest
+import torch
+
+from engram import defaults
+from engram.budget import PerClass, Precision
+from engram.errors import ArtefactError, DivergenceError
+from engram.loop import distill, identify, resume, run, save_checkpoint
+from engram.methods.gradient_matching import GradientMatching
+from engram.methods.performance_matching import PerformanceMatching
+from engram.networks.custom import Custom
+from engram.networks.mlp import MLP
+
+
+def runs(method, problem, training, start=None, stop=None):
+    last = None
+    for last, _ in run(method, problem, training, PerClass(1), 0, Precision.FLOAT16, 10, start):
+        torch.rand(1)
+        if stop is not None and last.step == stop:
+            break
+    return last
+
+
+@pytest.mark.parametrize("method", [PerformanceMatching(steps=40), GradientMatching(steps=40, batch=16)])
+def test_forty_steps_are_twenty_saved_loaded_and_twenty_more(method, wine, tmp_path):
+    training = defaults.training(wine, MLP(width=16))
+    identity = identify(method, wine, training, PerClass(1), Precision.FLOAT16, 0)
+    whole = runs(method, wine, training)
+    save_checkpoint(tmp_path / "c", runs(method, wine, training, stop=20), identity)
+    torch.manual_seed(123)
+    halves = runs(method, wine, training, start=resume(tmp_path / "c", identity))
+    assert torch.equal(whole.state.canvas.inputs, halves.state.canvas.inputs)
+    assert torch.equal(whole.best["main"].inputs, halves.best["main"].inputs)
+    for key, value in whole.state.pool.params.items():
+        assert torch.equal(value, halves.state.pool.params[key])
+    assert whole.best_score == halves.best_score
+    assert str(whole.history) == str(halves.history)
+
+
+def test_a_checkpoint_of_other_settings_or_data_is_refused(wine, diabetes, tmp_path):
+    method, training = PerformanceMatching(steps=4), defaults.training(wine, MLP(width=8))
+    save_checkpoint(tmp_path / "c", runs(method, wine, training, stop=2), "own")
+    with pytest.raises(ArtefactError, match="other data or settings"):
+        resume(tmp_path / "c", identify(method, wine, training, PerClass(2), Precision.FLOAT16, 0))
+    one = identify(method, wine, training, PerClass(1), Precision.FLOAT16, 0)
+    assert one != identify(method, wine, training, PerClass(1), Precision.FLOAT16, 1)
+    assert one != identify(method, diabetes, training, PerClass(1), Precision.FLOAT16, 0)
+
+
+@dataclasses.dataclass(frozen=True)
+class Breaks(PerformanceMatching):
+    """Loses its loss at step 3."""
+
+    def step(self, state, problem, training):
+        state, metrics = super().step(state, problem, training)
+        return state, {"loss": float("nan")} if state.step > 3 else metrics
+
+
+def test_divergence_stops_with_the_last_good_state(wine):
+    with pytest.raises(DivergenceError, match="diverged at step 3"):
+        distill(wine, Breaks(steps=9), network=MLP(width=8))
+    last = runs(Breaks(steps=9), wine, defaults.training(wine, MLP(width=8)))
+    assert last.step == last.state.step == 3
+    assert last.status == "diverged at step 3"
+    memory = distill(wine, Breaks(steps=9), network=MLP(width=8), throw=False)
+    assert torch.isfinite(memory.samples.inputs).all()
+    assert memory.provenance["status"] == "diverged at step 3"
+
+
+def test_distillation_beats_its_start_on_wine(wine):
+    memory = distill(wine, budget=PerClass(1))
+    assert memory.provenance["select_score"] >= memory.provenance["history"][0][2]
+    assert memory.provenance["select_score"] > 0.9
+
+
+def test_a_network_of_the_users_own(wine):
+    from torch import nn
+
+    def mine():
+        return nn.Sequential(nn.Linear(13, 24), nn.Tanh(), nn.Dropout(0.1), nn.Linear(24, 3))
+
+    memory = distill(wine, budget=PerClass(1), network=Custom(mine, head="3"), steps=20)
+    raw = wine.preprocessing.decode(wine.test.inputs)
+    assert memory.replay().predict(raw).shape == (len(wine.test),)
