@@ -122,8 +122,10 @@ def test_labels_of_a_linear_model_have_the_known_optimum():
     real_y = torch.randn(20, 1, dtype=torch.float64, generator=generator)
     phi = torch.cat([x, torch.ones(4, 1)], 1)
     kernel = phi @ phi.T
-    smoother = torch.cat([real_x, torch.ones(20, 1)], 1) @ phi.T @ torch.linalg.inv(
-        kernel + 1e-2 * kernel.trace() / 4 * torch.eye(4, dtype=torch.float64)
+    smoother = (
+        torch.cat([real_x, torch.ones(20, 1)], 1)
+        @ phi.T
+        @ torch.linalg.inv(kernel + 1e-2 * kernel.trace() / 4 * torch.eye(4, dtype=torch.float64))
     )
     best = torch.linalg.lstsq(smoother, real_y).solution
 

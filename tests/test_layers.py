@@ -44,7 +44,9 @@ def wrong(found):
 
 
 def test_every_module_has_a_layer():
-    modules = {p.stem if p.is_file() else p.name for p in ROOT.iterdir() if p.suffix == ".py" or (p / "__init__.py").exists()}
+    modules = {
+        p.stem if p.is_file() else p.name for p in ROOT.iterdir() if p.suffix == ".py" or (p / "__init__.py").exists()
+    }
     assert modules == set(RANK)
 
 

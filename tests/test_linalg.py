@@ -36,7 +36,10 @@ def test_both_forms_meet_the_oracle(n, f):
 
 def test_scikit_learn_agrees():
     generator = torch.Generator().manual_seed(1)
-    x, y = torch.randn(30, 4, dtype=torch.float64, generator=generator), torch.randn(30, 1, dtype=torch.float64, generator=generator)
+    x, y = (
+        torch.randn(30, 4, dtype=torch.float64, generator=generator),
+        torch.randn(30, 1, dtype=torch.float64, generator=generator),
+    )
     phi = torch.cat([x, torch.ones(30, 1)], 1)
     alpha = 0.1 * float(phi.square().sum()) / 30
     expected = Ridge(alpha=alpha, fit_intercept=False).fit(phi.numpy(), y.numpy()).coef_

@@ -63,7 +63,10 @@ def test_another_seed_gives_another_run_and_states_are_not_changed(cls, wine):
         assert torch.equal(states[0].canvas.inputs, before), "a step returns a new state"
         assert not torch.equal(after.canvas.inputs, before)
         assert after.step == 1
-        assert not torch.equal(states[0].pool.params["head.weight"], states[1].pool.params["head.weight"]) or cls is PerformanceMatching
+        assert (
+            not torch.equal(states[0].pool.params["head.weight"], states[1].pool.params["head.weight"])
+            or cls is PerformanceMatching
+        )
 
 
 @pytest.mark.parametrize("cls", ALL)
@@ -111,8 +114,10 @@ def test_k_means_at_one_per_class_is_the_class_mean(wine):
 
 def test_the_loss_falls(wine, diabetes):
     for problem, budget in ((wine, PerClass(1)), (diabetes, Items(5))):
-        for method in (PerformanceMatching(steps=60, rate=0.05, batch=512, start="noise", pool=2),
-                       GradientMatching(steps=60, rate=0.1, batch=128, start="noise", pool=2)):
+        for method in (
+            PerformanceMatching(steps=60, rate=0.05, batch=512, start="noise", pool=2),
+            GradientMatching(steps=60, rate=0.1, batch=128, start="noise", pool=2),
+        ):
             losses = [m["loss"] for _, m in iterate(method, problem, defaults.training(problem, MLP(width=32)), budget)]
             assert sum(losses[-10:]) < 0.9 * sum(losses[:10]), method
 
@@ -150,7 +155,9 @@ def test_class_gradients_are_those_of_each_class_alone(wine):
     model = model_of(network, wine.task)
     params = initialise(network, wine.task, 0)
     x, y, _ = wine.train.batch(slice(None))
-    found = _gradients(model, Loss.CROSS_ENTROPY, {k: v[None] for k, v in params.items()}, _grouped(x, y, wine.train.targets, 3))
+    found = _gradients(
+        model, Loss.CROSS_ENTROPY, {k: v[None] for k, v in params.items()}, _grouped(x, y, wine.train.targets, 3)
+    )
     for c in range(3):
         own = {k: v.clone().requires_grad_() for k, v in params.items()}
         rows = wine.train.targets == c

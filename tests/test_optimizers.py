@@ -42,7 +42,9 @@ def test_stacked_networks_step_alone(own):
         assert torch.allclose(alone["w"], together["w"][k])
 
 
-@pytest.mark.parametrize("make", [lambda: SGD(rate=0), lambda: SGD(momentum=1.0), lambda: Adam(beta1=-0.1), lambda: Adam(epsilon=0)])
+@pytest.mark.parametrize(
+    "make", [lambda: SGD(rate=0), lambda: SGD(momentum=1.0), lambda: Adam(beta1=-0.1), lambda: Adam(epsilon=0)]
+)
 def test_settings_out_of_range(make):
     with pytest.raises(SettingError, match="it takes"):
         make()

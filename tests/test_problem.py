@@ -108,7 +108,10 @@ def test_images_in_every_layout(shape, rng):
 
 X, Y = np.random.default_rng(1).normal(size=(40, 3)), np.arange(40) % 2
 BAD = {
-    "nan": (lambda: Problem.from_arrays(np.where(np.arange(40)[:, None] == 7, np.nan, X), Y), "NaN or infinite values, first in row"),
+    "nan": (
+        lambda: Problem.from_arrays(np.where(np.arange(40)[:, None] == 7, np.nan, X), Y),
+        "NaN or infinite values, first in row",
+    ),
     "infinite": (lambda: Problem.from_arrays(np.where(X > 2, np.inf, X), Y), "NaN or infinite"),
     "nan image": (lambda: Problem.from_arrays(np.full((40, 5, 5), np.nan), Y), "NaN or infinite"),
     "nan target": (lambda: Problem.from_arrays(X, np.where(Y == 1, np.nan, 0.5)), "targets have NaN"),
@@ -121,7 +124,10 @@ BAD = {
     "flat": (lambda: Problem.from_arrays(X[:, 0], Y), "one row per sample"),
     "tiny": (lambda: Problem.from_arrays(X[:1], Y[:1]), "too few"),
     "column": (lambda: Problem.from_frame(table(), "baught"), "did you mean bought"),
-    "missing target": (lambda: Problem.from_frame(table().assign(bought=[None] + ["a", "b"] * 29 + ["a"]), "bought"), "missing in row 0"),
+    "missing target": (
+        lambda: Problem.from_frame(table().assign(bought=[None] + ["a", "b"] * 29 + ["a"]), "bought"),
+        "missing in row 0",
+    ),
     "infinite column": (lambda: Problem.from_frame(table().assign(age=np.inf), "bought"), "'age' is infinite in row 0"),
     "empty column": (lambda: Problem.from_frame(table().assign(age=np.nan), "bought"), "'age' has no value"),
     "no columns": (lambda: Problem.from_frame(table()[["bought"]], "bought"), "no column besides"),

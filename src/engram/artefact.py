@@ -279,8 +279,10 @@ def write_tensors(path: str | Path, tensors: Mapping[str, Tensor], manifest: Map
     path = check_writable(path, force)
     text = json.dumps(manifest, sort_keys=True, ensure_ascii=True)
     # Cloned, since two names may share one tensor, which the format refuses.
-    flat = {key: value.detach().cpu().contiguous().clone() for key, value in tensors.items()} or {"empty": torch.zeros(0)}
-    replace_file(path, save(flat, {"manifest": text, "digest": _digest(text, flat)}))
+    flat = {key: value.detach().cpu().contiguous().clone() for key, value in tensors.items()} or {
+        "empty": torch.zeros(0)
+    }
+    replace_file(path, save(flat, {"engram": json.dumps({"digest": _digest(text, flat), "manifest": text})}))
 
 
 def read_tensors(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -295,10 +297,13 @@ def read_tensors(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
             tensors = {key: file.get_tensor(key).clone() for key in file.keys()}  # noqa: SIM118 (not a mapping)
     except (SafetensorError, OSError, ValueError) as error:
         raise ArtefactError(f"{path}: not an engram, or truncated ({error})") from error
-    text = header.get("manifest")
-    if text is None or len(text) > _MOST_MANIFEST:
-        raise ArtefactError(f"{path}: a safetensors file without an engram's manifest")
-    if header.get("digest") != _digest(text, tensors):
+    try:
+        # One entry, since the format keeps several in no fixed order and equal runs must give equal files.
+        content = json.loads(header.get("engram", "")[:_MOST_MANIFEST])
+        text, digest = str(content["manifest"]), content["digest"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise ArtefactError(f"{path}: a safetensors file without an engram's manifest") from error
+    if digest != _digest(text, tensors):
         raise ArtefactError(
             f"{path}: the checksum does not match: the file was altered or damaged after it was written"
         )

@@ -206,6 +206,11 @@ class Problem:
         Raises:
             EngramError: other columns, shapes or classes.
         """
+        if (preprocessing.shape, target.outputs) != (self.preprocessing.shape, self.target.outputs):
+            raise DataError(
+                f"{self.name} has inputs of shape {self.preprocessing.shape} and {self.target.outputs} outputs; the "
+                f"engram {preprocessing.shape} and {target.outputs}: give data of the same kind"
+            )
 
         def again(split: Split) -> Split:
             raw = self.preprocessing.decode(split.preprocessing.normalise(split.inputs))

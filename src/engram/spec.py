@@ -247,7 +247,10 @@ def _coerce(hint: Any, value: Any, where: str) -> Any:
     elif origin is not None and isinstance(origin, type):
         if isinstance(value, origin):
             return value
-    elif hint is Any or getattr(hint, "_is_protocol", False) or (isinstance(hint, type) and _is_a(value, hint)):
+    elif getattr(hint, "_is_protocol", False):
+        if dataclasses.is_dataclass(value):
+            return value
+    elif hint is Any or (isinstance(hint, type) and _is_a(value, hint)):
         return value
     shown = getattr(hint, "__name__", str(hint).replace("typing.", ""))
     raise SettingError(f"{where} is {value!r}; it takes {shown}")

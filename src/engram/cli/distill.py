@@ -103,6 +103,7 @@ def command(
     start = continue_run(checkpoint, identity, place) if resume else None
 
     last: Any = start
+    say(f"engram: distilling {problem.name}: {len(problem.train):,} rows, {chosen.steps:,} steps")
     begun = saved = time.perf_counter()
     try:
         with progress() as bar:
@@ -201,7 +202,9 @@ def _keep_scores(memory: Any, result: dict[str, Any], folder: Path, out: Path) -
         name: {key: row[key] for key in ("mean", "sem", "n", "items", "bytes")}
         for name, row in result["scores"].items()
     }
-    provenance = dict(memory.provenance) | {"scores": summary, "seconds": result["seconds"]}
+    # Times stay beside the file: equal runs give equal files.
+    (folder / "seconds.json").write_text(json.dumps(result["seconds"]))
+    provenance = dict(memory.provenance) | {"scores": summary}
     replace(memory, provenance=provenance).save(out, force=True)
 
 

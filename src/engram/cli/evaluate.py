@@ -74,7 +74,7 @@ def command(
                 "bytes": {"engram": memory.bytes, "data": problem.bytes},
                 "ratio": problem.bytes / memory.bytes,
                 "seconds": {
-                    "distill": memory.provenance.get("seconds", {}).get("distill"),
+                    "distill": None,
                     "train_engram": scores.rows["engram"].seconds,
                     "train_full": scores.rows["full"].seconds,
                 },

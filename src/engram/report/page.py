@@ -57,6 +57,7 @@ def page(engram: Engram, path: Path) -> str:
         name=path.name,
         engram=engram,
         known=known,
+        seconds=_json(folder / "seconds.json"),
         metric=engram.metric.value,
         results=_rows(results or known.get("scores", {})),
         scores_figure=Markup(figures.scores(_rows(results), engram.metric.value)) if results else None,

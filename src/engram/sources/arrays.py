@@ -68,7 +68,7 @@ class Arrays:
                     return {"x": content}
                 return {key: content[key] for key in content.files}
         except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
-            if "allow_pickle" in str(error) or "Object arrays" in str(error):
+            if "Object arrays" in str(error):
                 raise DataError(
                     f"{self.path} holds an object array, which only a pickle can read: save plain numbers instead"
                 ) from error

@@ -1,0 +1,66 @@
+"""What the README and the docs say can be typed."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from engram.cli import main
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
+
+
+def blocks(language):
+    return re.findall(rf"```{language}\n(.*?)```", README, re.S)
+
+
+def test_two_commands_do_all_the_set_up():
+    commands = [line for block in blocks("bash") for line in block.splitlines() if line.startswith("python3 -m venv")]
+    assert len(commands) == 2
+    assert commands[0].endswith("engram distill digits --per-class 1")
+    assert commands[1].endswith("pytest")
+
+
+def test_the_python_example_runs(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    exec(compile("\n".join(blocks("python")), "README.md", "exec"), {})
+    assert "class_" in capsys.readouterr().out
+
+
+def test_the_commands_on_ones_own_data_run(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(
+        {"age": rng.normal(size=80), "city": rng.choice(["a", "b"], 80), "churned": rng.choice([0, 1], 80)}
+    )
+    frame.to_csv("customers.csv", index=False)
+    frame.drop(columns="churned").to_csv("new.csv", index=False)
+    np.savez("scans.npz", x=rng.integers(0, 255, (60, 8, 8)).astype("uint8"), y=np.arange(60) % 2)
+    for name in ("cat", "dog"):
+        Path("photos", name).mkdir(parents=True)
+        for k in range(8):
+            Image.fromarray(rng.integers(0, 255, (8, 8)).astype("uint8")).save(f"photos/{name}/{k}.png")
+    lines = [
+        line.split("#")[0].split()
+        for block in blocks("bash")
+        for line in block.splitlines()
+        if line.startswith("engram ")
+    ]
+    assert len(lines) == 9
+    for words in lines:
+        quick = (
+            ["--steps", "3", "--seeds", "2"]
+            if words[1] == "distill"
+            else ["--seeds", "2"]
+            if words[1] == "evaluate"
+            else []
+        )
+        if "64kB" in words:
+            quick += ["--bytes", "400"]
+        with pytest.raises(SystemExit) as stop:
+            main([*words[1:], *quick])
+        assert stop.value.code == 0, (words, capsys.readouterr().err)

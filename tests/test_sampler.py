@@ -1,0 +1,46 @@
+"""The sampler has scikit-learn's habits."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.base import clone
+from sklearn.datasets import load_diabetes, load_wine
+from sklearn.linear_model import LogisticRegression
+
+from engram import DistillationSampler
+from engram.errors import DataError
+
+
+def test_parameters_and_clones():
+    sampler = DistillationSampler(per_class=2, steps=5, random_state=1)
+    assert sampler.get_params()["per_class"] == 2
+    assert clone(sampler.set_params(per_class=3)).per_class == 3
+
+
+def test_few_rows_teach_another_model():
+    X, y = load_wine(return_X_y=True)
+    sampler = DistillationSampler(per_class=1, random_state=0)
+    rows, labels = sampler.fit_resample(X, y)
+    assert rows.shape == (3, 13)
+    assert labels.dtype.kind == "i"
+    assert sampler.engram_.samples.targets.shape == (3, 3)
+    again, _ = DistillationSampler(per_class=1, random_state=0).fit_resample(X, y)
+    assert np.array_equal(rows, again)
+    scale = X.std(0)
+    assert LogisticRegression().fit(rows / scale, labels).score(X / scale, y) > 0.9
+
+
+def test_frames_words_and_numbers():
+    frame, y = load_diabetes(return_X_y=True, as_frame=True)
+    rows, targets = DistillationSampler(items=7, steps=3, random_state=np.random.RandomState(0)).fit_resample(frame, y)
+    assert list(rows.columns) == list(frame.columns)
+    assert targets.dtype.kind == "f"
+    words = pd.DataFrame({"a": np.arange(40.0), "b": ["x", "y"] * 20})
+    rows, labels = DistillationSampler(steps=3, random_state=0).fit_resample(words, np.array(["no", "yes"] * 20))
+    assert set(labels) == {"no", "yes"}
+    assert set(rows["b"]) <= {"x", "y"}
+
+
+def test_too_few_rows():
+    with pytest.raises(DataError, match="too few"):
+        DistillationSampler().fit(np.ones((2, 2)), [0, 1])
