@@ -141,7 +141,7 @@ class Vectors:
         std: (d,), one for constant columns.
 
     Example:
-        >>> Vectors.fit(np.array([[0.0], [2.0]])).normalise(torch.tensor([[2.0]]))
+        >>> Vectors.fit(np.array([[0.0], [2.0]])).encode(np.array([[2.0]]))
         tensor([[1.]])
     """
 

@@ -19,7 +19,7 @@ class BreastCancer:
 
     Example:
         >>> BreastCancer().load(0).classes
-    2
+        2
     """
 
     suffixes: ClassVar[tuple[str, ...]] = ()

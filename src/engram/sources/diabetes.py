@@ -19,7 +19,7 @@ class Diabetes:
 
     Example:
         >>> Diabetes().load(0).metric.value
-    'R2'
+        'R2'
     """
 
     suffixes: ClassVar[tuple[str, ...]] = ()

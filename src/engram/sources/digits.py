@@ -19,7 +19,7 @@ class Digits:
 
     Example:
         >>> Digits().load(0).classes
-    10
+        10
     """
 
     suffixes: ClassVar[tuple[str, ...]] = ()

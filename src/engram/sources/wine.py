@@ -19,7 +19,7 @@ class Wine:
 
     Example:
         >>> Wine().load(0).classes
-    3
+        3
     """
 
     suffixes: ClassVar[tuple[str, ...]] = ()
