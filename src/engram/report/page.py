@@ -144,9 +144,10 @@ def _heat(engram: Engram, real: dict[str, Any] | None) -> dict[str, Any] | None:
     )
     blocks = [("synthetic", values, raw, labels)]
     if real is not None:
-        own = real["inputs"][:12]
+        spread = slice(None, None, max(1, len(real["inputs"]) // 12))
+        own = real["inputs"][spread][:12]
         shown = own.numpy() if hasattr(engram.preprocessing, "names") else np.asarray(engram.preprocessing.decode(own))
-        marks = [_short(v) for v in engram.target.decode(real["targets"][:12])]
+        marks = [_short(v) for v in engram.target.decode(real["targets"][spread][:12])]
         blocks.append(("real", own.numpy(), shown, marks))
     return {
         "names": names[show],
@@ -179,7 +180,7 @@ def _soft(engram: Engram) -> dict[str, Any] | None:
 
 
 def _short(value: Any) -> str:
-    return f"{value:.3g}" if isinstance(value, float | np.floating) else str(value)
+    return f"{value:.4g}" if isinstance(value, float | np.floating) else str(value)
 
 
 def _data(picture: Image.Image) -> str:
