@@ -167,10 +167,9 @@ class Engram:
 
     def to(self, device: torch.device | str) -> "Engram":
         """The same engram with its samples on another device."""
-        moved = {
-            name: canvas.with_free({key: value.to(device) for key, value in canvas.free.items()})
-            for name, canvas in self.canvases.items()
-        }
+        tensors: dict[str, Tensor] = {}
+        plain = encode(dict(self.canvases), tensors)
+        moved = decode(plain, {key: value.to(device) for key, value in tensors.items()})
         return replace(self, canvases=moved)
 
     def fit(self, seeds: list[int], network: Network | None = None, observe: Any = None) -> Fitted:

@@ -121,7 +121,7 @@ def run(
     yield current, {}
     while current.step < method.steps and current.status == "running":
         state, metrics = method.step(current.state, problem, training)
-        if not all(np.isfinite(value) for value in metrics.values()):
+        if not (all(np.isfinite(value) for value in metrics.values()) and _finite(method.export(state))):
             # The state before the step is the last good one.
             yield replace(current, status=f"diverged at step {current.step}"), metrics
             return
@@ -262,6 +262,10 @@ def identify(
     import json
 
     return json.dumps([problem.fingerprint, encode((method, training, budget, precision, seed))])
+
+
+def _finite(canvases: Mapping[str, Canvas]) -> bool:
+    return all(bool(torch.isfinite(value).all()) for canvas in canvases.values() for value in canvas.free.values())
 
 
 def _validate(canvases: Mapping[str, Canvas], problem: Problem, training: Training, precision: Precision) -> float:

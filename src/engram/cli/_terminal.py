@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from ..errors import DeviceError
@@ -99,11 +99,25 @@ def progress() -> Progress:
         SpinnerColumn(),
         TextColumn("{task.description}"),
         BarColumn(bar_width=24),
-        MofNCompleteColumn(),
+        TaskProgressColumn(),
         TextColumn("{task.fields[state]}"),
         TimeRemainingColumn(),
         console=_ERRORS,
     )
+
+
+def watch_rows(bar: Progress, rows: int) -> Callable[[str, float], None]:
+    """Show an evaluation on a bar: rows done, and how much of the one under way."""
+    task = bar.add_task("evaluating", total=rows * 100, state="")
+    done: set[str] = set()
+
+    def watch(name: str, share: float) -> None:
+        if share >= 1:
+            done.add(name)
+        part = 0 if name in done else int(100 * share)
+        bar.update(task, completed=100 * len(done) + part, state=name.replace("_", " "))
+
+    return watch
 
 
 def scores_table(scores: Any, title: str) -> None:

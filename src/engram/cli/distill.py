@@ -20,6 +20,7 @@ from ._terminal import (
     seed_option,
     source_options,
     spare_threads,
+    watch_rows,
 )
 
 
@@ -164,8 +165,7 @@ def command(
     if seeds:
         protocol = Protocol(seeds=seeds)
         with progress() as bar:
-            task = bar.add_task("evaluating", total=12, state="")
-            scores = evaluate(memory, problem, protocol, lambda name, _: bar.update(task, advance=1, state=name))
+            scores = evaluate(memory, problem, protocol, watch_rows(bar, 12))
         result["scores"] = scores.as_json()
         result["seconds"] |= {"train_engram": scores.rows["engram"].seconds, "train_full": scores.rows["full"].seconds}
         _keep_scores(memory, result, folder, out)

@@ -15,6 +15,7 @@ from ._terminal import (
     scores_table,
     source_options,
     spare_threads,
+    watch_rows,
 )
 
 
@@ -60,10 +61,7 @@ def command(
     spare_threads(problem.task.shape)
     protocol = Protocol(seeds=seeds, network=parse("networks", network) if network else None, baselines=baselines)
     with progress() as bar:
-        task = bar.add_task("evaluating", total=12 if baselines else 2, state="")
-        scores = evaluate(
-            memory.to(place), problem.to(place), protocol, lambda name, _: bar.update(task, advance=1, state=name)
-        )
+        scores = evaluate(memory.to(place), problem.to(place), protocol, watch_rows(bar, 12 if baselines else 2))
     if as_json:
         emit(
             {

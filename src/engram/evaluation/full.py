@@ -2,7 +2,7 @@
 
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
@@ -53,7 +53,14 @@ class Linear:
     note: str
 
 
-def train_full(problem: Problem, network: Network, seeds: list[int], steps: int, batch: int = 64) -> Full:
+def train_full(
+    problem: Problem,
+    network: Network,
+    seeds: list[int],
+    steps: int,
+    batch: int = 64,
+    watch: Callable[[float], None] | None = None,
+) -> Full:
     """Train fresh networks on all training rows; each keeps its best step on `select`.
 
     Args:
@@ -62,6 +69,7 @@ def train_full(problem: Problem, network: Network, seeds: list[int], steps: int,
         seeds: one network each.
         steps: of Adam on minibatches, the rate falling along a cosine.
         batch: rows per step.
+        watch: called with the share of steps taken, in [0, 1).
 
     Returns:
         The networks.
@@ -72,8 +80,10 @@ def train_full(problem: Problem, network: Network, seeds: list[int], steps: int,
     scores = torch.full((len(seeds),), -torch.inf)
     every = max(1, steps // 20)
 
-    def watch(phase: int, step: int, fitted: Fitted) -> None:
+    def keep_best(phase: int, step: int, fitted: Fitted) -> None:
         nonlocal scores
+        if watch is not None and step < steps:
+            watch(step / steps)
         if step % every and step != steps:
             return
         now = score(problem.metric, outputs(fitted, problem.select), problem.select.targets).cpu()
@@ -84,7 +94,7 @@ def train_full(problem: Problem, network: Network, seeds: list[int], steps: int,
             best[key][better] = value[better]
 
     begun = time.perf_counter()
-    fitted = fit(Training(network, (Phase(learn),)), problem.task, {"main": problem.train}, seeds, watch)
+    fitted = fit(Training(network, (Phase(learn),)), problem.task, {"main": problem.train}, seeds, keep_best)
     return Full(replace(fitted, params=best), scores, (time.perf_counter() - begun) / len(seeds), loss)
 
 

@@ -61,7 +61,10 @@ class Protocol:
 
 
 def evaluate(
-    engram: Engram, problem: Problem, protocol: Protocol | None = None, watch: Callable[[str, Row], None] | None = None
+    engram: Engram,
+    problem: Problem,
+    protocol: Protocol | None = None,
+    watch: Callable[[str, float], None] | None = None,
 ) -> Scores:
     """Train fresh networks on the engram, on its baselines and on everything, and score them on `test`.
 
@@ -69,7 +72,7 @@ def evaluate(
         engram: what is judged.
         problem: the data it stands for (or other data of the same shape).
         protocol: the recipe.
-        watch: called with every row as soon as it is known.
+        watch: called with a row's name and how much of it is done, 1 when it is known.
 
     Returns:
         The scores; `full` is the better, on `select`, of the network and a tuned linear model.
@@ -91,21 +94,29 @@ def evaluate(
             f"the engram is for {engram.task} and the data are {problem.task}: give the data it was made from"
         )
     rows: dict[str, Row] = {}
-    for name, row in _rows(engram, problem, protocol):
+    watch = watch or (lambda name, done: None)
+    for name, row in _rows(engram, problem, protocol, watch):
         rows[name] = row
-        if watch is not None:
-            watch(name, row)
+        watch(name, 1.0)
     return Scores(problem.metric.value, rows, problem.notes)
 
 
-def _rows(engram: Engram, problem: Problem, protocol: Protocol) -> Iterator[tuple[str, Row]]:
+def _rows(
+    engram: Engram, problem: Problem, protocol: Protocol, watch: Callable[[str, float], None]
+) -> Iterator[tuple[str, Row]]:
     seeds = list(range(protocol.seeds))
     training = engram.training if protocol.network is None else Training(protocol.network, engram.training.phases)
     begun = time.perf_counter()
     fitted = fit(training, problem.task, engram.sets, seeds)
     seconds = (time.perf_counter() - begun) / len(seeds)
     yield "engram", Row(_test(fitted, problem), engram.items, engram.canvas_bytes, seconds)
-    full = train_full(problem, training.network, seeds, protocol.full_steps or _full_steps(problem))
+    full = train_full(
+        problem,
+        training.network,
+        seeds,
+        protocol.full_steps or _full_steps(problem),
+        watch=lambda done: watch("full", done),
+    )
     yield "full", _ceiling(problem, full)
     if not protocol.baselines:
         return
