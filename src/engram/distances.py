@@ -1,36 +1,44 @@
 """How far two gradients are apart."""
 
+from typing import Literal
+
 import torch
 from torch import Tensor
 
 from .optimizers import Params
 
-__all__ = ["layerwise_cosine"]
+__all__ = ["Grain", "cosine_distance"]
+
+Grain = Literal["unit", "layer", "whole"]
+"""What has a direction of its own: each output unit of a layer, each layer, or the gradient as a whole."""
 
 
-def layerwise_cosine(one: Params, other: Params) -> Tensor:
-    r"""Sum over layers and output units of :math:`1 - \cos(g, g')`; biases and norm scales are left out.
+def cosine_distance(one: Params, other: Params, grain: Grain = "layer") -> Tensor:
+    r"""Sum of :math:`1 - \cos(g, g')` over units, layers or the whole gradient.
+
+    By unit and by layer, biases and norm scales are left out, as in DC; the whole gradient has them.
 
     Args:
         one: gradients by name.
         other: gradients of the same shapes.
+        grain: what has a direction of its own.
 
     Returns:
-        A number in [0, 2 x units]; 0 when they are parallel.
+        A number: 0 when all directions agree, 2 for each that is opposite.
 
     References:
-        Zhao, Mopuri, Bilen 2021 (DC), equation 9 and appendix.
+        Zhao, Mopuri, Bilen 2021 (DC), equation 9 and appendix (units).
 
     Example:
         >>> g = {"weight": torch.tensor([[3.0, 4.0], [0.0, 1.0]])}
-        >>> layerwise_cosine(g, {"weight": torch.tensor([[4.0, -3.0], [0.0, 2.0]])})
+        >>> cosine_distance(g, {"weight": torch.tensor([[4.0, -3.0], [0.0, 2.0]])}, "unit")
         tensor(1.)
     """
-    total = torch.zeros(())
-    for key, left in one.items():
-        if left.ndim >= 2:
-            left, right = left.flatten(1), other[key].flatten(1)
-            norms = left.square().sum(1) * right.square().sum(1)
-            # The floor keeps the derivative finite for units that receive no gradient.
-            total = total + (1 - (left * right).sum(1) / (norms + 1e-12).sqrt()).sum()
-    return total
+    if grain == "whole":
+        pairs = [tuple(torch.cat([grads[key].flatten() for key in one])[None] for grads in (one, other))]
+    else:
+        rows = lambda g: g.flatten(1) if grain == "unit" else g.reshape(1, -1)  # noqa: E731
+        pairs = [(rows(g), rows(other[key])) for key, g in one.items() if g.ndim >= 2]
+    # The floor keeps the derivative finite where a unit receives no gradient.
+    norms = [(a.square().sum(1) * b.square().sum(1) + 1e-12).sqrt() for a, b in pairs]
+    return torch.cat([1 - (a * b).sum(1) / norm for (a, b), norm in zip(pairs, norms, strict=True)]).sum()

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Literal
 
 import torch
@@ -10,7 +11,7 @@ from torch.func import grad, grad_and_value, vmap
 
 from ..budget import Budget, Precision
 from ..canvas import Canvas
-from ..distances import layerwise_cosine
+from ..distances import Grain, cosine_distance
 from ..errors import SettingError
 from ..method import Metrics, counts
 from ..network import Model, model_of
@@ -20,7 +21,7 @@ from ..pool import Nursery
 from ..problem import Problem, Split
 from ..random import stream
 from ..selection import initial
-from ..training import Descent, Loss, Training, measure
+from ..training import Loss, Ridge, Training, measure, refit
 
 __all__ = ["GradientMatching"]
 
@@ -34,8 +35,9 @@ class GradientMatching:
     .. math:: \min_x\ \mathbb E_\theta \sum_c \sum_l 1 - \cos\big(\nabla_{\theta_l}\mathcal L(x_c),
         \nabla_{\theta_l}\mathcal L(X_c)\big)
 
-    Networks are fresh or partly trained on the samples, from a pool as in performance matching, but with
-    their readout as initialised: from a zero readout no gradient reaches the features.
+    Networks are fresh or partly trained, from a pool as in performance matching. Before gradients are
+    compared their readout is fitted to the samples, and then held fixed: from a zero readout no gradient
+    would reach the features, and rows that the samples already explain would drown those they do not.
 
     Args:
         steps: outer steps, at least 0.
@@ -47,16 +49,20 @@ class GradientMatching:
         oldest: age in inner steps at which a network is replaced.
         batch: real rows per gradient.
         per: gradients of each class apart, or of a mixed batch.
+        grain: what has a direction of its own: each output unit, each layer, or the whole gradient.
         raised_on: whether networks learn from the samples (DC) or from real rows (IDC).
         loss: whose gradients are matched; cross-entropy is replaced by squared error for real targets.
+        temperature: divides the outputs in cross-entropy; the sharper, the more the gradient looks at rows
+            near the boundary.
         start: samples start as random real rows, k-means centres or noise.
 
     Raises:
         SettingError: a value out of range.
 
     Deviations from the paper:
-        1. Several networks of different ages per step in place of nested loops. 2. k-means centres to
-           start from.
+        1. Networks of different ages in a pool, raised by the engram's own training, in place of nested
+           loops. 2. A readout fitted in closed form before gradients are compared. 3. A temperature.
+        4. Directions by layer rather than by unit. 5. k-means centres to start from.
 
     References:
         Zhao, Mopuri, Bilen 2021 (DC, arXiv 2006.05929).
@@ -66,22 +72,26 @@ class GradientMatching:
         'class'
     """
 
-    steps: int = 200
-    rate: float = 0.05
+    steps: int = 100
+    rate: float = 0.03
     label_rate: float = 0.0
     pool: int = 10
     networks: int = 1
     advance: int = 1
     oldest: int = 50
-    batch: int = 64
+    batch: int = 32
     per: Literal["class", "batch"] = "class"
+    grain: Grain = "layer"
     raised_on: Literal["samples", "real"] = "samples"
     loss: Loss = Loss.CROSS_ENTROPY
+    temperature: float = 0.2
     start: Literal["random", "centres", "noise"] = "centres"
 
     def __post_init__(self) -> None:
-        if min(self.steps, self.label_rate) < 0 or min(self.pool, self.networks, self.oldest, self.batch) < 1:
-            raise SettingError(f"{self}: steps and rates are nonnegative, the other numbers at least 1")
+        if min(self.steps, self.rate, self.label_rate) < 0 or not self.temperature > 0:
+            raise SettingError(f"{self}: steps and rates are at least 0, the temperature is positive")
+        if min(self.pool, self.networks, self.advance, self.oldest, self.batch) < 1:
+            raise SettingError(f"{self}: pool, networks, advance, oldest and batch are at least 1")
 
     def init(self, problem: Problem, training: Training, budget: Budget, precision: Precision, seed: int) -> Matching:
         """Start from real rows or their centres, with a pool of fresh networks."""
@@ -95,18 +105,21 @@ class GradientMatching:
         nursery = self._nursery(problem, training, state.seed)
         model = model_of(training.network, problem.task)
         places = nursery.turn(self.networks, state.step)
-        params, _ = state.pool.at(places)
+        params = refit(model, state.pool.at(places)[0], _readout(training), state.canvas.decode())
         apart = self.per == "class" and problem.classes is not None
         groups = problem.train.by_class if apart else (torch.arange(len(problem.train)),)
         real = _drawn(problem.train, groups, self.batch, stream(state.seed, "real", state.step))
-        target = _gradients(model, self._loss(problem), params, real)
+        temperature = self.temperature if problem.classes else 1.0
+        target = _gradients(model, self._loss(problem), temperature, params, real)
+
+        distance = partial(cosine_distance, grain=self.grain)
 
         def gap(free: Params) -> Tensor:
             samples = state.canvas.with_free(free).decode()
             own = state.groups if apart else torch.zeros_like(state.groups)
             batch = _grouped(samples.inputs, samples.targets, own, len(groups))
-            found = _gradients(model, self._loss(problem), params, batch)
-            return vmap(vmap(layerwise_cosine))(found, target).sum(1).mean()
+            found = _gradients(model, self._loss(problem), temperature, params, batch)
+            return vmap(vmap(distance))(found, target).sum(1).mean()
 
         grads, loss = grad_and_value(gap)(state.canvas.free)
         canvas, moments = self._outer.step(state.canvas, grads, state.moments, state.step)
@@ -131,18 +144,19 @@ class GradientMatching:
         return Outer({"inputs": self.rate, "targets": self.label_rate}, self.steps)
 
     def _nursery(self, problem: Problem, training: Training, seed: int) -> Nursery:
-        first = training.phases[0]
-        assert isinstance(first.solver, Descent)
-        learn = replace(first, before=(), solver=replace(first.solver, loss=self._loss(problem)))
-        raised = replace(training, phases=(learn, *training.phases[1:]))
-        return Nursery(raised, problem.task, self.pool, self.oldest, seed, str(problem.train.inputs.device))
+        return Nursery(training, problem.task, self.pool, self.oldest, seed, str(problem.train.inputs.device))
 
 
-def _gradients(model: Model, loss: Loss, params: Params, batches: Batch) -> Params:
+def _readout(training: Training) -> Ridge:
+    """The closed-form readout of the training, or the usual one where it has none."""
+    return next((phase.solver for phase in training.phases if isinstance(phase.solver, Ridge)), Ridge())
+
+
+def _gradients(model: Model, loss: Loss, temperature: float, params: Params, batches: Batch) -> Params:
     """Gradients of every network on every group: each (networks, groups, *shape)."""
 
     def one(network: Params, x: Tensor, y: Tensor, w: Tensor | None) -> Params:
-        return grad(lambda p: measure(loss, model.outputs(p, x), y, w))(network)
+        return grad(lambda p: measure(loss, model.outputs(p, x) / temperature, y, w))(network)
 
     x, y, w = batches
     over_groups = vmap(one, in_dims=(None, 0, 0, None if w is None else 0))
