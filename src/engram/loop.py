@@ -210,8 +210,9 @@ def validation_interval(steps: int) -> int:
     return max(1, steps // 10)
 
 
-def outputs(fitted: Fitted, split: Split, size: int = 1024) -> torch.Tensor:
-    """Outputs (networks, N, C) on a split, computed in batches."""
+def outputs(fitted: Fitted, split: Split) -> torch.Tensor:
+    """Outputs (networks, N, C) on a split, in batches that shrink with the number of networks."""
+    size = max(32, 512 // fitted.networks)
     return torch.cat([fitted.outputs(x) for x, _, _ in split.batches(size)], dim=1)
 
 
@@ -271,7 +272,7 @@ def _finite(canvases: Mapping[str, Canvas]) -> bool:
 def _validate(canvases: Mapping[str, Canvas], problem: Problem, training: Training, precision: Precision) -> float:
     engram = _bare(canvases, problem, training, precision)
     fitted = fit(training, problem.task, engram.sets, _VALIDATION_SEEDS)
-    return float(score(problem.metric, outputs(fitted, problem.select), problem.select.targets).mean())
+    return float(score(problem.metric, outputs(fitted, problem.validation), problem.validation.targets).mean())
 
 
 def _bare(

@@ -27,6 +27,9 @@ _SELECT_MOST = 5000
 """Validation rows beyond this number would cost more training data than they add certainty."""
 
 
+_VALIDATION_MOST = 1000
+
+
 @dataclass(frozen=True)
 class Task:
     """What a network must fit: shape of an input, number of outputs, and the metric.
@@ -175,6 +178,11 @@ class Problem:
                 "ask for fewer"
             )
         return counts
+
+    @cached_property
+    def validation(self) -> Split:
+        """The rows of `select` that are scored while something runs: at most a thousand, drawn once."""
+        return self.select.rows(minibatch(len(self.select), _VALIDATION_MOST, 0, 0, "validation"))
 
     @cached_property
     def fingerprint(self) -> str:

@@ -40,6 +40,7 @@ from ._terminal import (
 @click.option("--steps", type=int, help="Outer steps; the method's own if absent.")
 @seed_option
 @click.option("--seeds", default=5, show_default=True, help="Networks per row of the evaluation; 0 skips it.")
+@click.option("--full-steps", type=click.IntRange(1), help="Steps of training on all data; by its size if absent.")
 @device_option
 @click.option("--out", type=click.Path(path_type=Path), help="File to write; SOURCE.engram if absent.")
 @click.option("--resume", is_flag=True, help="Continue the run that was interrupted.")
@@ -56,6 +57,7 @@ def command(
     steps: int | None,
     seed: int,
     seeds: int,
+    full_steps: int | None,
     device: str,
     out: Path | None,
     resume: bool,
@@ -163,7 +165,7 @@ def command(
         "notes": list(problem.notes),
     }
     if seeds:
-        protocol = Protocol(seeds=seeds)
+        protocol = Protocol(seeds=seeds, full_steps=full_steps)
         with progress() as bar:
             scores = evaluate(memory, problem, protocol, watch_rows(bar, 12))
         result["scores"] = scores.as_json()

@@ -27,6 +27,7 @@ from ._terminal import (
 @click.option("--seed", type=int, help="Seed of the split; the engram's own if absent.")
 @click.option("--seeds", default=5, show_default=True, help="Networks per row.")
 @click.option("--baselines/--no-baselines", default=True, help="Train real and averaged rows too.")
+@click.option("--full-steps", type=click.IntRange(1), help="Steps of training on all data; by its size if absent.")
 @device_option
 @json_option
 def command(
@@ -36,6 +37,7 @@ def command(
     seed: int | None,
     seeds: int,
     baselines: bool,
+    full_steps: int | None,
     device: str,
     as_json: bool,
     **settings: Any,
@@ -59,7 +61,9 @@ def command(
     for note in notes:
         say(f"engram: note: {note}")
     spare_threads(problem.task.shape)
-    protocol = Protocol(seeds=seeds, network=parse("networks", network) if network else None, baselines=baselines)
+    protocol = Protocol(
+        seeds=seeds, network=parse("networks", network) if network else None, baselines=baselines, full_steps=full_steps
+    )
     with progress() as bar:
         scores = evaluate(memory.to(place), problem.to(place), protocol, watch_rows(bar, 12 if baselines else 2))
     if as_json:

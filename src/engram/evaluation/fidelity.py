@@ -72,19 +72,19 @@ def fidelity(engram: Engram, problem: Problem, seeds: list[int], points: int = 1
             cosines.append(_cosine(fitted.model, fitted.params, own, real))
             if isinstance(ridge, Ridge):
                 fitted = Fitted(fitted.model, refit(fitted.model, fitted.params, ridge, engram.sets[phase.data], False))
-            taught[step] = outputs(fitted, problem.select)
+            taught[step] = outputs(fitted, problem.validation)
 
     fit(Training(engram.training.network, (phase,)), problem.task, engram.sets, seeds, by_engram)
     everything: dict[int, Tensor] = {}
 
     def by_all(_: int, step: int, fitted: Fitted) -> None:
         if step in marks:
-            everything[step] = outputs(fitted, problem.select)
+            everything[step] = outputs(fitted, problem.validation)
 
     loss = Loss.CROSS_ENTROPY if problem.classes else Loss.SQUARED
     learn = Phase(Descent(solver.optimizer, solver.steps, 64, loss), before=phase.before)
     fit(Training(engram.training.network, (learn,)), problem.task, {"main": problem.train}, seeds, by_all)
-    targets = problem.select.targets
+    targets = problem.validation.targets
     judge = lambda found: float(score(problem.metric, found, targets).mean())  # noqa: E731
     return Fidelity(
         tuple(marks),

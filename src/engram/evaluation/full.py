@@ -86,7 +86,7 @@ def train_full(
             watch(step / steps)
         if step % every and step != steps:
             return
-        now = score(problem.metric, outputs(fitted, problem.select), problem.select.targets).cpu()
+        now = score(problem.metric, outputs(fitted, problem.validation), problem.validation.targets).cpu()
         better = now > scores
         scores = torch.where(better, now, scores)
         for key, value in fitted.params.items():
