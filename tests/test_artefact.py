@@ -12,8 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import engram
-from engram.artefact import Engram, _restore, _store, load, read_tensors, write_tensors
+from engram.artefact import Engram, _restore, _store, load
 from engram.budget import Items, PerClass, Precision
+from engram.container import read_tensors, write_tensors
 from engram.errors import ArtefactError, EngramError, NetworkError, OutputError
 from engram.networks.custom import Custom
 from engram.networks.mlp import MLP

@@ -3,6 +3,7 @@
 import torch
 from torch.func import grad_and_value, vmap
 
+from engram.fitting import descend, measure
 from engram.hypergradients import FiniteDifferences, Unroll
 from engram.linalg import ridge
 from engram.metrics import Metric
@@ -10,7 +11,7 @@ from engram.network import initialise, model_of, stack
 from engram.networks.mlp import MLP
 from engram.optimizers import Adam
 from engram.problem import Task
-from engram.training import Descent, Loss, Phase, descend, measure
+from engram.training import Descent, Loss, Phase
 
 TASK = Task((3,), 2, Metric.R2)
 NETWORK = MLP(width=6, activation="tanh")

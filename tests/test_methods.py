@@ -154,9 +154,10 @@ def test_directions_by_unit_layer_and_whole_have_known_values():
 
 
 def test_class_gradients_are_those_of_each_class_alone(wine):
+    from engram.fitting import measure
     from engram.methods.gradient_matching import _gradients, _grouped
     from engram.network import initialise, model_of
-    from engram.training import Loss, measure
+    from engram.training import Loss
 
     network = MLP(width=8)
     model = model_of(network, wine.task)

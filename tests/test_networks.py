@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from engram.errors import SettingError
+from engram.fitting import fit
 from engram.metrics import Metric
 from engram.network import initialise, model_of
 from engram.networks.convnet import ConvNet
@@ -11,7 +12,7 @@ from engram.networks.resnet import ResNet
 from engram.problem import Task
 from engram.spec import load, names
 from engram.synthetic import Synthetic
-from engram.training import Training, fit
+from engram.training import Training
 
 ALL = [load("networks", name) for name in names("networks") if name != "custom"]
 TASK = Task((1, 8, 8), 3, Metric.ACCURACY)

@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from engram.errors import DivergenceError, NetworkError, SettingError
+from engram.fitting import fit, measure
 from engram.linalg import ridge
 from engram.metrics import Metric, score
 from engram.network import initialise, model_of
@@ -16,7 +17,7 @@ from engram.networks.two_layer import TwoLayer
 from engram.optimizers import SGD, Adam
 from engram.problem import Task
 from engram.synthetic import Synthetic
-from engram.training import Descent, Loss, Part, Phase, Ridge, Training, ZeroReadout, fit, measure
+from engram.training import Descent, Loss, Part, Phase, Ridge, Training, ZeroReadout
 
 TASK = Task((4,), 2, Metric.ACCURACY)
 

@@ -4,10 +4,6 @@ A file is one safetensors file. Its header holds a JSON manifest with every fiel
 it executes nothing. A digest over manifest and tensors refuses a truncated or altered file.
 """
 
-import hashlib
-import json
-import os
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -15,21 +11,22 @@ from typing import Any, Self
 
 import numpy as np
 import torch
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
 from . import __version__
 from .budget import Precision
 from .canvas import Canvas
-from .errors import ArtefactError, OutputError, SettingError
+from .container import check_writable, read_tensors, replace_file, write_tensors
+from .errors import ArtefactError, SettingError
+from .fitting import Data, Fitted, fit
 from .metrics import Metric
 from .network import Network
 from .preprocessing import Classes, Preprocessing, Target
 from .problem import Task
 from .spec import decode, encode
 from .synthetic import Synthetic
-from .training import Data, Fitted, Training, fit
+from .training import Training
 
 __all__ = ["Engram", "Replay", "check_writable", "load", "read_tensors", "write_tensors"]
 
@@ -273,86 +270,6 @@ def load(path: str | Path) -> Engram:
         raise ArtefactError(f"{path}: its manifest does not describe an engram ({error})") from error
 
 
-def write_tensors(path: str | Path, tensors: Mapping[str, Tensor], manifest: Mapping[str, Any], force: bool) -> None:
-    """Write tensors and a JSON manifest as one safetensors file with a digest, atomically."""
-    path = check_writable(path, force)
-    text = json.dumps(manifest, sort_keys=True, ensure_ascii=True)
-    # Cloned, since two names may share one tensor, which the format refuses.
-    flat = {key: value.detach().cpu().contiguous().clone() for key, value in tensors.items()} or {
-        "empty": torch.zeros(0)
-    }
-    replace_file(path, save(flat, {"engram": json.dumps({"digest": _digest(text, flat), "manifest": text})}))
-
-
-def read_tensors(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Read what `write_tensors` wrote, and check its digest."""
-    path = Path(path)
-    if not path.is_file():
-        raise ArtefactError(f"{path}: no such file")
-    try:
-        with safe_open(path, framework="pt") as file:
-            header = file.metadata() or {}
-            # Cloned into aligned memory: sums over unaligned tensors round in another order.
-            tensors = {key: file.get_tensor(key).clone() for key in file.keys()}  # noqa: SIM118 (not a mapping)
-    except (SafetensorError, OSError, ValueError) as error:
-        raise ArtefactError(f"{path}: not an engram, or truncated ({error})") from error
-    try:
-        # One entry, since the format keeps several in no fixed order and equal runs must give equal files.
-        content = json.loads(header.get("engram", "")[:_MOST_MANIFEST])
-        text, digest = str(content["manifest"]), content["digest"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise ArtefactError(f"{path}: a safetensors file without an engram's manifest") from error
-    if digest != _digest(text, tensors):
-        raise ArtefactError(
-            f"{path}: the checksum does not match: the file was altered or damaged after it was written"
-        )
-    return tensors, json.loads(text)
-
-
-def check_writable(path: str | Path, force: bool) -> Path:
-    """Refuse an output path before any work is done for it.
-
-    Args:
-        path: the file to write.
-        force: whether it may exist.
-
-    Returns:
-        The path.
-
-    Raises:
-        OutputError: it exists, is a folder, or its folder is missing or cannot be written.
-    """
-    path = Path(path)
-    if path.is_dir():
-        raise OutputError(f"{path} is a folder: give a file name")
-    if path.exists() and not force:
-        raise OutputError(f"{path} exists: choose another name, or pass --force (force=True) to replace it")
-    if not path.parent.is_dir():
-        raise OutputError(f"folder {path.parent} does not exist: create it first")
-    if not os.access(path.parent, os.W_OK):
-        raise OutputError(f"folder {path.parent} cannot be written: choose another place")
-    return path
-
-
-def replace_file(path: Path, content: bytes) -> None:
-    """Write beside the target, then rename: a reader sees the old file or the new one."""
-    temporary = None
-    try:
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
-            temporary = file.name
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except OSError as error:
-        if temporary is not None:
-            Path(temporary).unlink(missing_ok=True)
-        raise OutputError(
-            f"{path} could not be written ({error.strerror or error}): free some space or choose another place"
-        ) from error
-
-
 def _store(key: str, value: Tensor, precision: Precision) -> tuple[Tensor, ...]:
     """A float tensor at a stored precision: the values, and for eight bits their offset and scale."""
     if not value.is_floating_point():
@@ -376,12 +293,3 @@ def _restore(stored: tuple[Tensor, ...]) -> Tensor:
     if values.dtype == torch.float16:
         return values.float()
     return values.long() if values.dtype in (torch.uint8, torch.int32) else values
-
-
-def _digest(text: str, tensors: Mapping[str, Tensor]) -> str:
-    digest = hashlib.blake2b(text.encode(), digest_size=32)
-    for key in sorted(tensors):
-        value = tensors[key].cpu().contiguous()
-        digest.update(f"{key} {value.dtype} {tuple(value.shape)} ".encode())
-        digest.update(value.reshape(-1).view(torch.uint8).numpy().data if value.numel() else b"")
-    return digest.hexdigest()

@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from .artefact import Engram, replace_file
+from .artefact import Engram
+from .container import replace_file
 from .errors import SettingError
 from .preprocessing import Classes, Columns, Pixels
 

@@ -10,16 +10,18 @@ import numpy as np
 import torch
 
 from . import __version__, defaults
-from .artefact import Engram, read_tensors, write_tensors
+from .artefact import Engram
 from .budget import Budget, Items, PerClass, Precision
 from .canvas import Canvas
+from .container import read_tensors, write_tensors
 from .errors import ArtefactError, DivergenceError
+from .fitting import Fitted, fit
 from .method import Method, Metrics
 from .metrics import score
 from .network import Network
 from .problem import Problem, Split
 from .spec import decode, encode, render
-from .training import Fitted, Training, fit
+from .training import Training
 
 __all__ = ["Run", "distill", "iterate", "outputs", "resume", "run", "save_checkpoint"]
 

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from .fitting import descend
 from .network import initialise, model_of, stack
 from .optimizers import Moments, Params
 from .problem import Task
 from .random import stream
-from .training import Descent, Training, descend
+from .training import Descent, Training
 
 __all__ = ["Nursery", "Pool"]
 

@@ -14,7 +14,8 @@ from torch import Tensor
 from .budget import Budget, Precision
 from .errors import BudgetError, DataError, UnknownNameError, nearest
 from .metrics import Metric
-from .preprocessing import Classes, Columns, Numbers, Pixels, Preprocessing, Target, Vectors, rename
+from .preprocessing import Classes, Columns, Numbers, Pixels, Preprocessing, Target, Vectors
+from .preprocessing.targets import rename
 from .random import integer, minibatch
 
 __all__ = ["Problem", "Split", "Task"]

@@ -79,8 +79,8 @@ def command(
         raise click.UsageError("--seeds and --steps are at least 0")
     say("engram: loading")
     from .. import defaults
-    from ..artefact import check_writable, write_tensors
     from ..budget import Items, PerClass, Precision
+    from ..container import check_writable, write_tensors
     from ..evaluation import Protocol, evaluate
     from ..evaluation.fidelity import fidelity
     from ..loop import configured, distill, identify, save_checkpoint

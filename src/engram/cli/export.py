@@ -15,7 +15,8 @@ from ._terminal import emit, force_option, json_option
 @json_option
 def command(file: Path, kind: str, out: Path | None, force: bool, as_json: bool) -> None:
     """Write the synthetic samples, in the units of the data, with hard and soft labels."""
-    from ..artefact import check_writable, load
+    from ..artefact import load
+    from ..container import check_writable
     from ..export import export
 
     memory = load(file)

@@ -22,7 +22,8 @@ def command(file: Path, new: str, network: str | None, out: Path | None, seed: i
     """
     import pandas as pd
 
-    from ..artefact import check_writable, load
+    from ..artefact import load
+    from ..container import check_writable
     from ..source import raw_inputs
     from ..spec import parse
 

@@ -14,7 +14,8 @@ from ._terminal import emit, force_option, json_option
 @json_option
 def command(file: Path, out: Path | None, force: bool, as_json: bool) -> None:
     """Show an engram: samples beside real ones, scores, learning curves, sizes, recipe."""
-    from ..artefact import check_writable, load
+    from ..artefact import load
+    from ..container import check_writable
     from ..report import page
 
     memory = load(file)

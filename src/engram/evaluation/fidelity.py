@@ -8,12 +8,13 @@ from torch import Tensor
 from torch.func import grad, vmap
 
 from ..artefact import Engram
+from ..fitting import Fitted, fit, measure, refit
 from ..loop import outputs
 from ..metrics import score
 from ..network import Model
 from ..optimizers import Params
 from ..problem import Problem
-from ..training import Descent, Fitted, Loss, Phase, Ridge, Training, fit, measure, refit
+from ..training import Descent, Loss, Phase, Ridge, Training
 
 __all__ = ["Fidelity", "fidelity"]
 

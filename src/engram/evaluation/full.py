@@ -12,13 +12,14 @@ from sklearn.exceptions import ConvergenceWarning
 from torch import Tensor
 
 from ..canvas.plain import Plain
+from ..fitting import Fitted, fit
 from ..loop import outputs
 from ..metrics import Metric, score
 from ..network import Network
 from ..optimizers import Adam
 from ..problem import Problem, Split
 from ..random import integer, stream
-from ..training import Descent, Fitted, Loss, Phase, Training, fit
+from ..training import Descent, Loss, Phase, Training
 
 __all__ = ["Full", "Linear", "train_full", "train_linear"]
 

@@ -9,6 +9,7 @@ from ..artefact import Engram
 from ..budget import Budget, Items, PerClass, Precision
 from ..canvas.plain import Plain
 from ..errors import DataError, SettingError
+from ..fitting import Fitted, fit
 from ..loop import outputs
 from ..method import number_bytes
 from ..methods.herding import Herding
@@ -18,7 +19,7 @@ from ..methods.random import Random
 from ..metrics import score
 from ..network import Network
 from ..problem import Problem
-from ..training import Fitted, Training, fit
+from ..training import Training
 from .full import Full, train_full, train_linear
 from .scores import Row, Scores
 

@@ -13,6 +13,7 @@ from ..budget import Budget, Precision
 from ..canvas import Canvas
 from ..distances import Grain, cosine_distance
 from ..errors import SettingError
+from ..fitting import measure, refit
 from ..method import Metrics, counts
 from ..network import Model, model_of
 from ..optimizers import Params
@@ -21,7 +22,7 @@ from ..pool import Nursery
 from ..problem import Problem, Split
 from ..random import stream
 from ..selection import initial
-from ..training import Loss, Ridge, Training, measure, refit
+from ..training import Loss, Ridge, Training
 
 __all__ = ["GradientMatching"]
 

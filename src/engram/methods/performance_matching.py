@@ -11,6 +11,7 @@ from ..budget import Budget, Precision
 from ..canvas import Canvas
 from ..canvas.plain import Plain
 from ..errors import SettingError
+from ..fitting import descend, each_network, measure
 from ..hypergradients import Hypergradient, State, Unroll
 from ..linalg import ridge
 from ..method import Metrics, counts
@@ -21,7 +22,7 @@ from ..pool import Nursery
 from ..problem import Problem
 from ..random import stream
 from ..selection import initial
-from ..training import Loss, Ridge, Training, descend, each_network, measure
+from ..training import Loss, Ridge, Training
 
 __all__ = ["PerformanceMatching"]
 

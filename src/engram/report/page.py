@@ -11,7 +11,8 @@ import numpy as np
 from markupsafe import Markup
 from PIL import Image
 
-from ..artefact import Engram, read_tensors
+from ..artefact import Engram
+from ..container import read_tensors
 from ..errors import ArtefactError
 from ..export import images, table
 from ..preprocessing import Classes, Pixels

@@ -1,0 +1,109 @@
+"""Tensors and a JSON manifest in one safetensors file with a checksum, written whole or not at all."""
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from .errors import ArtefactError, OutputError
+
+__all__ = ["check_writable", "read_tensors", "replace_file", "write_tensors"]
+
+_MOST_MANIFEST = 64 * 2**20
+
+
+def write_tensors(path: str | Path, tensors: Mapping[str, Tensor], manifest: Mapping[str, Any], force: bool) -> None:
+    """Write tensors and a JSON manifest as one safetensors file with a digest, atomically."""
+    path = check_writable(path, force)
+    text = json.dumps(manifest, sort_keys=True, ensure_ascii=True)
+    # Cloned, since two names may share one tensor, which the format refuses.
+    flat = {key: value.detach().cpu().contiguous().clone() for key, value in tensors.items()} or {
+        "empty": torch.zeros(0)
+    }
+    replace_file(path, save(flat, {"engram": json.dumps({"digest": _digest(text, flat), "manifest": text})}))
+
+
+def read_tensors(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Read what `write_tensors` wrote, and check its digest."""
+    path = Path(path)
+    if not path.is_file():
+        raise ArtefactError(f"{path}: no such file")
+    try:
+        with safe_open(path, framework="pt") as file:
+            header = file.metadata() or {}
+            # Cloned into aligned memory: sums over unaligned tensors round in another order.
+            tensors = {key: file.get_tensor(key).clone() for key in file.keys()}  # noqa: SIM118 (not a mapping)
+    except (SafetensorError, OSError, ValueError) as error:
+        raise ArtefactError(f"{path}: not an engram, or truncated ({error})") from error
+    try:
+        # One entry, since the format keeps several in no fixed order and equal runs must give equal files.
+        content = json.loads(header.get("engram", "")[:_MOST_MANIFEST])
+        text, digest = str(content["manifest"]), content["digest"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise ArtefactError(f"{path}: a safetensors file without an engram's manifest") from error
+    if digest != _digest(text, tensors):
+        raise ArtefactError(
+            f"{path}: the checksum does not match: the file was altered or damaged after it was written"
+        )
+    return tensors, json.loads(text)
+
+
+def check_writable(path: str | Path, force: bool) -> Path:
+    """Refuse an output path before any work is done for it.
+
+    Args:
+        path: the file to write.
+        force: whether it may exist.
+
+    Returns:
+        The path.
+
+    Raises:
+        OutputError: it exists, is a folder, or its folder is missing or cannot be written.
+    """
+    path = Path(path)
+    if path.is_dir():
+        raise OutputError(f"{path} is a folder: give a file name")
+    if path.exists() and not force:
+        raise OutputError(f"{path} exists: choose another name, or pass --force (force=True) to replace it")
+    if not path.parent.is_dir():
+        raise OutputError(f"folder {path.parent} does not exist: create it first")
+    if not os.access(path.parent, os.W_OK):
+        raise OutputError(f"folder {path.parent} cannot be written: choose another place")
+    return path
+
+
+def replace_file(path: Path, content: bytes) -> None:
+    """Write beside the target, then rename: a reader sees the old file or the new one."""
+    temporary = None
+    try:
+        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
+            temporary = file.name
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except OSError as error:
+        if temporary is not None:
+            Path(temporary).unlink(missing_ok=True)
+        raise OutputError(
+            f"{path} could not be written ({error.strerror or error}): free some space or choose another place"
+        ) from error
+
+
+def _digest(text: str, tensors: Mapping[str, Tensor]) -> str:
+    digest = hashlib.blake2b(text.encode(), digest_size=32)
+    for key in sorted(tensors):
+        value = tensors[key].cpu().contiguous()
+        digest.update(f"{key} {value.dtype} {tuple(value.shape)} ".encode())
+        digest.update(value.reshape(-1).view(torch.uint8).numpy().data if value.numel() else b"")
+    return digest.hexdigest()

@@ -1,0 +1,281 @@
+"""Training networks: many at once, their parameters stacked along a leading axis, gradients by `vmap`."""
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.func import grad_and_value, vmap
+from torch.utils._pytree import tree_map
+
+from .errors import DivergenceError, SettingError
+from .linalg import ridge
+from .network import Model, initialise, model_of, stack
+from .optimizers import Moments, Params
+from .problem import Split, Task
+from .random import integer, isolated, minibatch, stream
+from .synthetic import Synthetic
+from .training import Descent, Loss, Part, Phase, Ridge, Training
+
+__all__ = ["Data", "Fitted", "Observer", "descend", "each_network", "fit", "measure", "refit"]
+
+Data = Synthetic | Split
+
+
+@dataclass(frozen=True, eq=False)
+class Fitted:
+    """Trained networks, their parameters stacked.
+
+    Args:
+        model: the pure function.
+        params: by name, each with a leading axis of networks.
+    """
+
+    model: Model
+    params: Params
+
+    @property
+    def networks(self) -> int:
+        """How many."""
+        return len(next(iter(self.params.values())))
+
+    def one(self, index: int) -> Params:
+        """The parameters of one network."""
+        return {key: value[index] for key, value in self.params.items()}
+
+    def outputs(self, inputs: Tensor) -> Tensor:
+        """(networks, N, C)."""
+        with torch.no_grad():
+            return each_network(self.model.outputs, self.params, inputs)
+
+    def features(self, inputs: Tensor) -> Tensor:
+        """(networks, N, F)."""
+        with torch.no_grad():
+            return each_network(self.model.features, self.params, inputs)
+
+
+Observer = Callable[[int, int, Fitted], None]
+"""Called with (phase, steps taken, networks) after every step, and once before the first."""
+
+
+def fit(
+    training: Training,
+    task: Task,
+    sets: Mapping[str, Data] | Sequence[Mapping[str, Synthetic]],
+    seeds: Sequence[int],
+    observe: Observer | None = None,
+) -> Fitted:
+    """Train one fresh network per seed, all at once.
+
+    Args:
+        training: network and phases.
+        task: shape of inputs and number of outputs.
+        sets: by name, the data each phase reads; or one such mapping per seed, all of the same sizes.
+        seeds: one network each.
+        observe: sees the networks while they learn.
+
+    Returns:
+        The trained networks.
+
+    Raises:
+        DivergenceError: parameters that are no longer finite.
+        SettingError: a phase reads a set that is not there.
+
+    Example:
+        >>> from engram.metrics import Metric
+        >>> from engram.networks.mlp import MLP
+        >>> x = torch.tensor([[-1.0], [1.0]])
+        >>> task = Task((1,), 1, Metric.R2)
+        >>> fitted = fit(Training.default(MLP(width=16)), task, {"main": Synthetic(x, 2 * x)}, seeds=[0, 1])
+        >>> fitted.outputs(x).shape
+        torch.Size([2, 2, 1])
+    """
+    model = model_of(training.network, task)
+    apart = not isinstance(sets, Mapping)
+    known = _together(sets) if not isinstance(sets, Mapping) else sets
+    device = _device(next(iter(known.values())))
+    params = stack([initialise(training.network, task, seed) for seed in seeds])
+    params = {key: value.to(device) for key, value in params.items()}
+    for number, phase in enumerate(training.phases):
+        if phase.data not in known:
+            raise SettingError(f"phase {number} reads the set {phase.data!r}; there are {', '.join(known)}")
+        for change in phase.before:
+            params = stack(
+                [
+                    change(model, {k: v[i] for k, v in params.items()}, stream(seed, "before", number))
+                    for i, seed in enumerate(seeds)
+                ]
+            )
+        data = known[phase.data]
+        if isinstance(phase.solver, Ridge):
+            params = refit(model, params, phase.solver, data, apart)
+        else:
+            params = _descend_all(model, params, phase, number, data, apart, seeds, observe)
+    if not all(torch.isfinite(value).all() for value in params.values()):
+        raise DivergenceError("training left parameters that are not finite: lower the learning rate")
+    return Fitted(model, params)
+
+
+def descend(
+    model: Model,
+    phase: Phase,
+    params: Params,
+    moments: Moments,
+    batch: tuple[Tensor, Tensor, Tensor | None],
+    apart: bool = False,
+    scale: float | Tensor = 1.0,
+) -> tuple[Params, Moments, Tensor]:
+    """Take one step of a phase for stacked networks; differentiable in the batch.
+
+    Args:
+        model: the pure function.
+        phase: whose solver is a `Descent`.
+        params: stacked.
+        moments: of the optimizer, its counter one entry per network.
+        batch: inputs, targets, weights; with a leading axis of networks when `apart`.
+        apart: whether each network has its own batch.
+        scale: factor of the rate.
+
+    Returns:
+        Parameters, moments, and the loss of each network before the step.
+    """
+    solver = phase.solver
+    assert isinstance(solver, Descent)
+    learnt = _learnt(model, phase.part, params)
+    fixed = {key: value for key, value in params.items() if key not in learnt}
+
+    def loss(learning: Params, rest: Params, x: Tensor, y: Tensor, w: Tensor | None) -> Tensor:
+        return measure(solver.loss, model.outputs(rest | learning, x, training=True), y, w)
+
+    grads, values = each_network(grad_and_value(loss), learnt, fixed, *batch, apart=apart)
+    moved, moments = solver.optimizer.step(learnt, grads, moments, scale)
+    return params | moved, moments, values
+
+
+def measure(loss: Loss, outputs: Tensor, targets: Tensor, weights: Tensor | None = None) -> Tensor:
+    r"""Mean loss: :math:`\frac1N\sum_n w_n |f_n - y_n|^2`, or :math:`-\frac1N\sum_n w_n\,(y_n + 1/C)\cdot\log\mathrm{softmax} f_n`.
+
+    Args:
+        loss: which.
+        outputs: (N, C).
+        targets: (N, C) scores, centred for classes.
+        weights: (N,).
+
+    Returns:
+        A number.
+
+    Example:
+        >>> measure(Loss.SQUARED, torch.zeros(1, 2), torch.tensor([[0.5, -0.5]]))
+        tensor(0.5000)
+    """
+    if loss is Loss.SQUARED:
+        each = (outputs - targets).square().sum(-1)
+    else:
+        each = -((targets + 1 / targets.shape[-1]) * outputs.log_softmax(-1)).sum(-1)
+    return each.mean() if weights is None else (each * weights).mean()
+
+
+def refit(model: Model, params: Params, solver: Ridge, data: Data, apart: bool = False) -> Params:
+    """Replace the readouts of stacked networks by the closed-form ones on some data."""
+
+    def readout(one: Params, x: Tensor, y: Tensor, w: Tensor | None) -> Tensor:
+        return ridge(model.features(one, x), y, solver.regularisation, w)
+
+    if isinstance(data, Split):
+        return model.with_readout(params, _streamed_readout(model, params, solver, data))
+    x, y, w = data.batch(slice(None))
+    return model.with_readout(params, each_network(readout, params, x, y, w, apart=apart))
+
+
+def _streamed_readout(model: Model, params: Params, solver: Ridge, data: Split) -> Tensor:
+    """The same readout from sums over batches, so that no more than one batch of features is held."""
+    gram = moment = torch.zeros((), device=_device(data))
+    for x, y, w in data.batches():
+        phi = each_network(model.features, params, x).detach()
+        phi = torch.cat([phi, torch.ones_like(phi[..., :1])], -1)
+        left = phi if w is None else phi * w[:, None]
+        gram, moment = gram + left.mT @ phi, moment + left.mT @ y
+    penalty = solver.regularisation * gram.diagonal(dim1=-2, dim2=-1).sum(-1) / len(data)
+    return torch.linalg.solve(gram + penalty[:, None, None] * torch.eye(gram.shape[-1], device=gram.device), moment)
+
+
+def _descend_all(
+    model: Model,
+    params: Params,
+    phase: Phase,
+    number: int,
+    data: Data,
+    apart: bool,
+    seeds: Sequence[int],
+    observe: Observer | None,
+) -> Params:
+    solver = phase.solver
+    assert isinstance(solver, Descent)
+    rows = len(data) if not apart else len(data.targets[0])
+    size = rows if solver.batch is None else min(solver.batch, rows)
+    moments = solver.optimizer.init(_learnt(model, phase.part, params), len(seeds))
+    whole = data.batch(slice(None)) if size == rows else None
+    if observe:
+        observe(number, 0, Fitted(model, params))
+    for step in range(solver.steps):
+        batch, own = whole, apart
+        if batch is None:
+            batch, own = (
+                _draw(data, [minibatch(rows, size, step, seed, "batches", number) for seed in seeds], apart),
+                True,
+            )
+        with isolated(integer(seeds[0], "dropout", number), step) if model.random else nullcontext():
+            params, moments, _ = descend(model, phase, params, moments, batch, own, solver.scale(step))
+        params = {key: value.detach() for key, value in params.items()}
+        if observe:
+            observe(number, step + 1, Fitted(model, params))
+    return params
+
+
+def _draw(data: Data, indices: list[Tensor], apart: bool) -> tuple[Tensor, Tensor, Tensor | None]:
+    """One minibatch per network, stacked."""
+    if apart:
+        assert isinstance(data, Synthetic)
+        parts = [Synthetic(data.inputs[i], data.targets[i]).batch(index) for i, index in enumerate(indices)]
+    else:
+        device = _device(data)
+        parts = [data.batch(index.to(device)) for index in indices]
+    x, y, w = zip(*parts, strict=True)
+    return torch.stack(x), torch.stack(y), None if w[0] is None else torch.stack(w)
+
+
+def _together(sets: Sequence[Mapping[str, Synthetic]]) -> dict[str, Data]:
+    return {
+        name: Synthetic(torch.stack([s[name].inputs for s in sets]), torch.stack([s[name].targets for s in sets]))
+        for name in sets[0]
+    }
+
+
+def _learnt(model: Model, part: Part, params: Params) -> Params:
+    keys = {Part.FIRST_LAYER: model.first_layer, Part.READOUT: model.readout, Part.ALL: lambda: tuple(params)}[part]()
+    return {key: params[key] for key in keys}
+
+
+def each_network(function: Callable[..., Any], *args: Any, apart: bool = False) -> Any:
+    """Map a function over stacked networks.
+
+    Args:
+        function: of one network's parameters, then of whatever else.
+        args: mappings are per network; tensors are shared, or per network too when `apart`.
+        apart: whether tensors have a leading axis of networks.
+
+    Returns:
+        The function's results, stacked.
+    """
+    mapped = [isinstance(arg, dict) or (apart and arg is not None) for arg in args]
+    if len(next(iter(next(arg for arg in args if isinstance(arg, dict)).values()))) == 1:
+        # Batched kernels cost more than they save when there is nothing to batch.
+        alone = [tree_map(lambda t: t[0], arg) if own else arg for arg, own in zip(args, mapped, strict=True)]
+        return tree_map(lambda t: t.unsqueeze(0), function(*alone))
+    return vmap(function, in_dims=tuple(0 if own else None for own in mapped), randomness="different")(*args)
+
+
+def _device(data: Data) -> torch.device:
+    return data.inputs.device

@@ -1,0 +1,131 @@
+"""What is predicted: class names, or numbers in units of their own."""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..errors import DataError, UnknownNameError, nearest
+from .checks import numeric, require_finite
+
+__all__ = ["Classes", "Numbers", "Target", "rename"]
+
+
+@dataclass(frozen=True)
+class Classes:
+    r"""Class labels as indicator rows, centred: :math:`y_c = 1\{c\} - 1/C`.
+
+    Args:
+        names: at least two, in the order of the outputs.
+
+    Example:
+        >>> Classes(("cat", "dog")).encode(np.array(["dog"])).tolist()
+        [1]
+    """
+
+    names: tuple[str, ...]
+
+    @classmethod
+    def fit(cls, raw: np.ndarray) -> "Classes":
+        """List the classes in sorted order."""
+        values = np.unique(raw)
+        if len(values) < 2:
+            raise DataError(f"the target is constant ({values[:1].tolist()}): there is nothing to learn")
+        return cls(tuple(_class_name(v) for v in values))
+
+    @property
+    def outputs(self) -> int:
+        """Number of classes."""
+        return len(self.names)
+
+    @property
+    def label_bytes(self) -> int:
+        """Cost of one hard label."""
+        return 1 if len(self.names) <= 256 else 2
+
+    def encode(self, raw: Any) -> Tensor:
+        """Labels to class numbers (N,)."""
+        index = {name: k for k, name in enumerate(self.names)}
+        words = [_class_name(v) for v in np.asarray(raw).tolist()]
+        for row, word in enumerate(words):
+            if word not in index:
+                raise UnknownNameError(f"row {row}: label {word!r} is not a class; {nearest(word, self.names)}")
+        return torch.tensor([index[word] for word in words], dtype=torch.int64)
+
+    def scores(self, targets: Tensor) -> Tensor:
+        """Class numbers (N,) to what a network's outputs are compared with (N, C)."""
+        return torch.nn.functional.one_hot(targets.long(), len(self.names)).float() - 1 / len(self.names)
+
+    def decode(self, scores: Tensor) -> np.ndarray:
+        """Outputs to class names."""
+        return np.array(self.names, dtype=object)[scores.detach().cpu().argmax(-1).numpy()]
+
+
+@dataclass(frozen=True)
+class Numbers:
+    r"""Real targets, standardised: :math:`(y - \mu)/\sigma`.
+
+    Args:
+        name: of the target.
+        mean: one number per output.
+        std: one positive number per output.
+
+    Example:
+        >>> Numbers.fit(np.array([1.0, 3.0])).encode([3.0]).tolist()
+        [[1.0]]
+    """
+
+    name: str
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+    @classmethod
+    def fit(cls, raw: np.ndarray, name: str = "target") -> "Numbers":
+        """Measure mean and standard deviation of each output."""
+        values = numeric(np.asarray(raw), "the target").astype(np.float64)
+        values = values.reshape(len(values), -1)
+        require_finite(values, "the target")
+        std = values.std(0)
+        if (std <= 1e-12 * np.maximum(1, np.abs(values.mean(0)))).any():
+            raise DataError("the target is constant: there is nothing to learn")
+        return cls(name, tuple(values.mean(0).tolist()), tuple(std.tolist()))
+
+    @property
+    def outputs(self) -> int:
+        """Number of outputs."""
+        return len(self.mean)
+
+    @property
+    def label_bytes(self) -> int:
+        """Cost of one target, in float32."""
+        return 4 * len(self.mean)
+
+    def encode(self, raw: Any) -> Tensor:
+        """Targets to standardised float32 (N, outputs)."""
+        values = numeric(np.asarray(raw), "the target").astype(np.float64)
+        values = values.reshape(len(values), -1)
+        require_finite(values, "the target")
+        return torch.from_numpy((values - np.array(self.mean)) / np.array(self.std)).float()
+
+    def scores(self, targets: Tensor) -> Tensor:
+        """Nothing is left to do."""
+        return targets
+
+    def decode(self, scores: Tensor) -> np.ndarray:
+        """Outputs to the target's own units, (N,) when there is one output."""
+        values = scores.detach().cpu().double().numpy() * np.array(self.std) + np.array(self.mean)
+        return values[:, 0] if values.shape[1] == 1 else values
+
+
+Target = Classes | Numbers
+
+
+def rename(target: Target, name: str) -> Target:
+    """Name a real target after its column; classes carry their own names."""
+    return replace(target, name=name) if isinstance(target, Numbers) else target
+
+
+def _class_name(value: Any) -> str:
+    return str(int(value)) if isinstance(value, float | np.floating) and float(value).is_integer() else str(value)
