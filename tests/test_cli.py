@@ -1,6 +1,7 @@
 """The command line as a user meets it: results, JSON, and one clear line for everything that is wrong."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -58,12 +59,7 @@ def test_distill_prints_one_json_object_with_every_row(capsys):
     assert result["items"] == 3
     assert result["ratio"] == pytest.approx(result["bytes"]["data"] / result["bytes"]["engram"])
     assert set(result["seconds"]) == {"distill", "train_engram", "train_full"}
-    assert {p.name for p in Path("wine.run").iterdir()} == {
-        "results.jsonl",
-        "curves.json",
-        "real.safetensors",
-        "seconds.json",
-    }
+    assert {p.name for p in Path("wine.run").iterdir()} == {"results.jsonl", "run.json", "real.safetensors"}
 
 
 def test_the_same_seed_writes_the_same_samples(capsys):
@@ -261,4 +257,65 @@ def test_ctrl_c_saves_and_resume_ends_where_an_unbroken_run_ends(capsys, monkeyp
     assert call(*settings, "--out", "half.engram", "--seed", "1", "--resume") == 2, "other settings are refused"
     assert call(*settings, "--out", "half.engram", "--resume") == 0
     assert Path("whole.engram").read_bytes() == Path("half.engram").read_bytes()
+    capsys.readouterr()
     assert not Path("half.run/checkpoint.safetensors").exists()
+
+
+def test_an_evaluation_interrupted_is_resumed_too(capsys, monkeypatch):
+    import engram.evaluation.protocol as protocol
+
+    whole = protocol.train_full
+
+    def pressed(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(protocol, "train_full", pressed)
+    assert call("distill", "wine", *FAST) == 130
+    assert not Path("wine.engram").exists()
+    assert call("distill", "wine", *FAST) == 2, "an interrupted run is not overwritten unasked"
+    assert "--resume" in capsys.readouterr().err
+    monkeypatch.setattr(protocol, "train_full", whole)
+    assert call("distill", "wine", *FAST, "--resume") == 0
+    assert Path("wine.engram").exists()
+    assert not Path("wine.run/checkpoint.safetensors").exists()
+
+
+def test_a_report_never_shows_another_runs_results(capsys):
+    assert call("distill", "wine", *FAST, "--out", "a.engram") == 0
+    assert call("distill", "diabetes", "--seeds", 0, *FAST[:2], "--out", "a.engram", "--force") == 0
+    assert call("report", "a.engram") == 0
+    assert "learning process replayed" not in Path("a.html").read_text()
+    for name in ("m.v1", "m.v2"):
+        assert call("distill", "wine", "--seeds", 0, *FAST[:2], "--out", name) == 0
+    assert Path("m.v1.run").is_dir()
+    assert Path("m.v2.run").is_dir()
+
+
+def test_files_in_the_way_are_refused_before_any_work(capsys):
+    Path("x.run").write_text("mine")
+    assert call("distill", "wine", "--out", "x.engram") == 2
+    assert "is a file" in capsys.readouterr().err
+    Path("y.run").mkdir()
+    Path("y.run/results.jsonl").write_text("mine")
+    assert call("distill", "wine", "--out", "y.engram") == 2
+    assert Path("y.run/results.jsonl").read_text() == "mine"
+    os.mkfifo("p.engram")
+    assert call("distill", "wine", "--out", "p.engram", "--force") == 2
+    assert "a device or a pipe" in capsys.readouterr().err
+
+
+def test_semicolons_marks_and_double_columns(capsys):
+    customers().to_csv("c.csv", index=False, sep=";", encoding="utf-8-sig")
+    assert call("distill", "c.csv", "--target", "churned", "--items", 4, *FAST) == 0
+    Path("d.csv").write_text("a,t,t\n" + "1,0,0\n2,1,1\n" * 20)
+    assert call("distill", "d.csv", "--target", "t") == 2
+    assert "stands twice" in capsys.readouterr().err
+
+
+def test_pixels_that_would_be_clipped_are_refused(capsys):
+    for name in ("a", "b"):
+        Path("p", name).mkdir(parents=True)
+        for k in range(4):
+            Image.fromarray(np.full((6, 6), 999, dtype=np.uint16)).save(f"p/{name}/{k}.png")
+    assert call("distill", "p") == 2
+    assert "8 bits" in capsys.readouterr().err

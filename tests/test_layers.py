@@ -17,7 +17,7 @@ LAYERS = [
     ["outer"],
     ["methods"],
     ["defaults", "artefact"],
-    ["loop", "export"],
+    ["loop", "export", "beside"],
     ["evaluation", "sampler"],
     ["report"],
     ["cli"],

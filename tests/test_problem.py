@@ -130,6 +130,33 @@ BAD = {
     ),
     "infinite column": (lambda: Problem.from_frame(table().assign(age=np.inf), "bought"), "'age' is infinite in row 0"),
     "empty column": (lambda: Problem.from_frame(table().assign(age=np.nan), "bought"), "'age' has no value"),
+    "huge": (lambda: Problem.from_arrays(X * 1e300, Y), "too large for single precision"),
+    "huge column": (lambda: Problem.from_frame(table().assign(age=1e300), "bought"), "rescale"),
+    "complex": (lambda: Problem.from_arrays(X, Y * 1j), "convert them"),
+    "no inputs": (lambda: Problem.from_arrays(X[:, :0], Y), "one row per sample"),
+    "scalar": (lambda: Problem.from_arrays(np.float64(1), Y), "one row per sample|has 1 rows|inputs"),
+    "ragged": (lambda: Problem.from_arrays([[1, 2], [3]] * 20, Y), "ragged"),
+    "one-hot": (lambda: Problem.from_arrays(X, np.eye(2)[Y], task="classification"), "one label per row"),
+    "task": (lambda: Problem.from_arrays(X, Y, task="ranking"), "it takes 'classification'"),
+    "target widths": (lambda: Problem.from_arrays(X, X[:, :2], test=(X, X[:, 0])), "1 columns; this problem has 2"),
+    "constant test": (
+        lambda: Problem.from_arrays(X, X[:, 0], test=(X, np.full(40, 0.3))),
+        "constant on the test split",
+    ),
+    "double column": (
+        lambda: Problem.from_frame(pd.concat([table(), table()[["age"]]], axis=1), "bought"),
+        "stands twice",
+    ),
+    "missing group": (
+        lambda: Problem.from_frame(table().assign(who=np.nan), "bought", group="who"),
+        "has missing values",
+    ),
+    "torn group": (
+        lambda: Problem.from_frame(
+            table().assign(who=1, s=["train"] * 40 + ["test"] * 20), "bought", group="who", split="s"
+        ),
+        "stand in several splits",
+    ),
     "no columns": (lambda: Problem.from_frame(table()[["bought"]], "bought"), "no column besides"),
     "one group": (lambda: Problem.from_frame(table().assign(who=1), "bought", group="who"), "has one group"),
 }
@@ -142,7 +169,31 @@ def test_bad_data_say_what_is_wrong(case):
         make()
 
 
+def test_negative_pixels_columns_of_labels_and_foreign_bytes_are_taken(rng):
+    images = rng.normal(size=(40, 5, 5))
+    problem = Problem.from_arrays(images, Y[:, None])
+    back = problem.preprocessing.decode(problem.train.batch(slice(None))[0])
+    assert back.min() < -1
+    assert np.allclose(back, problem.train.inputs[:, 0], atol=1e-5)
+    assert Problem.from_arrays(images.astype(">f4"), Y).train.inputs.dtype == torch.float32
+
+
+def test_other_data_seen_through_an_older_preprocessing(rng):
+    frame = table(90)
+    one = Problem.from_frame(frame, "bought")
+    other = Problem.from_frame(frame[frame.city != "Lima"].assign(age=frame.age + 5, more=1.0), "bought")
+    seen = other.under(one.preprocessing, one.target, one.metric)
+    assert seen.task == one.task
+    assert float(seen.train.inputs[:, 0].mean()) > 0.3, "five years older than the data that fitted the scale"
+    images = Problem.from_arrays(rng.normal(size=(40, 5, 5)), Y)
+    assert torch.equal(
+        images.under(images.preprocessing, images.target, images.metric).train.inputs, images.train.inputs
+    )
+
+
 def test_new_data_are_checked_too(wine, digits):
+    with pytest.raises(DataError, match="too large"):
+        wine.preprocessing.encode(np.full((2, 13), 1e300))
     with pytest.raises(DataError, match="13"):
         wine.preprocessing.encode(np.zeros((2, 5)))
     with pytest.raises(DataError, match="channels, height, width"):

@@ -42,5 +42,5 @@ def test_frames_words_and_numbers():
 
 
 def test_too_few_rows():
-    with pytest.raises(DataError, match="too few"):
+    with pytest.raises(DataError, match="at least 4 rows"):
         DistillationSampler().fit(np.ones((2, 2)), [0, 1])

@@ -4,6 +4,7 @@ A file is one safetensors file. Its header holds a JSON manifest with every fiel
 it executes nothing. A digest over manifest and tensors refuses a truncated or altered file.
 """
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -18,7 +19,7 @@ from . import __version__
 from .budget import Precision
 from .canvas import Canvas
 from .container import check_writable, read_tensors, replace_file, write_tensors
-from .errors import ArtefactError, SettingError
+from .errors import ArtefactError
 from .fitting import Data, Fitted, fit
 from .metrics import Metric
 from .network import Network
@@ -28,7 +29,7 @@ from .spec import decode, encode
 from .synthetic import Synthetic
 from .training import Training
 
-__all__ = ["Engram", "Replay", "check_writable", "load", "read_tensors", "write_tensors"]
+__all__ = ["Engram", "Replay", "load"]
 
 _FORMAT = 1
 _MOST_MANIFEST = 64 * 2**20
@@ -55,7 +56,7 @@ class Replay:
             self.fitted.outputs(self.preprocessing.normalise(stored[start : start + 1024])).mean(0)
             for start in range(0, len(stored), 1024)
         ]
-        return torch.cat(parts)
+        return torch.cat(parts) if parts else torch.zeros(0, self.target.outputs)
 
     def predict(self, raw: Any) -> np.ndarray:
         """Class names, or numbers in the target's own units.
@@ -100,6 +101,7 @@ class Engram:
         metric: by which it is scored.
         precision: of stored inputs; labels keep at least sixteen bits.
         provenance: method, budget, seed, data fingerprint, history, scores, as plain JSON.
+        scales: (offset, step) of every eight-bit tensor, so that saving rounds nothing a second time.
 
     Example:
         >>> import engram
@@ -116,14 +118,17 @@ class Engram:
     metric: Metric
     precision: Precision = Precision.FLOAT32
     provenance: Mapping[str, Any] = field(default_factory=dict)
+    scales: Mapping[str, Tensor] = field(default_factory=dict)
 
     @classmethod
     def of(cls, canvases: Mapping[str, Canvas], precision: Precision, **rest: Any) -> Self:
         """Round canvases to the stored precision, so that what is scored is what is stored."""
         tensors: dict[str, Tensor] = {}
         plain = encode(dict(canvases), tensors)
-        rounded = {key: _restore(_store(key, value, precision)) for key, value in tensors.items()}
-        return cls(decode(plain, {k: v.to(tensors[k].device) for k, v in rounded.items()}), precision=precision, **rest)
+        stored = {key: _store(key, value, precision) for key, value in tensors.items()}
+        rounded = {key: _restore(parts).to(tensors[key].device) for key, parts in stored.items()}
+        scales = {key: parts[1] for key, parts in stored.items() if len(parts) == 2}
+        return cls(decode(plain, rounded), precision=precision, scales=scales, **rest)
 
     @property
     def task(self) -> Task:
@@ -157,6 +162,15 @@ class Engram:
     def bytes(self) -> int:
         """What the artefact costs: samples, labels and preprocessing (the manifest's text apart)."""
         return self.canvas_bytes + self.preprocessing.bytes + 8 * self.target.outputs * (not self._classes)
+
+    @property
+    def fingerprint(self) -> str:
+        """A hash of the samples, by which what lies beside the file knows it again."""
+        digest = hashlib.blake2b(digest_size=16)
+        for name, samples in self.sets.items():
+            digest.update(name.encode())
+            digest.update(samples.inputs.cpu().numpy().tobytes() + samples.targets.cpu().numpy().tobytes())
+        return digest.hexdigest()
 
     @property
     def _classes(self) -> bool:
@@ -218,10 +232,11 @@ class Engram:
         stored: dict[str, Tensor] = {}
         for key, value in tensors.items():
             exact = not key.startswith("canvases.")
-            values, *scale = (value,) if exact else _store(key, value, self.precision)
+            scale = self.scales.get(key.removeprefix("canvases."))
+            values, *scales = (value,) if exact else _store(key, value, self.precision, scale)
             stored[key] = values
-            if scale:
-                stored[f"{key}#scale"] = scale[0]
+            if scales:
+                stored[f"{key}#scale"] = scales[0]
         manifest = {"format": _FORMAT, "engram": __version__, "value": plain, "provenance": dict(self.provenance)}
         write_tensors(path, stored, manifest, force=True)
         return path
@@ -257,21 +272,30 @@ def load(path: str | Path) -> Engram:
         plain[key] = _restore((value,) if scale is None else (value, scale))
     try:
         value = decode(manifest["value"], plain)
-        return Engram(
+        engram = Engram(
             canvases=value["canvases"],
             training=value["training"],
             preprocessing=value["preprocessing"],
             target=value["target"],
             metric=value["metric"],
             precision=value["precision"],
-            provenance=manifest["provenance"],
+            provenance=dict(manifest["provenance"]),
+            scales={
+                key.removeprefix("canvases.").removesuffix("#scale"): value
+                for key, value in tensors.items()
+                if key.endswith("#scale")
+            },
         )
-    except (KeyError, TypeError, AttributeError, LookupError, SettingError) as error:
+        for samples in engram.sets.values():
+            if (tuple(samples.inputs.shape[1:]), samples.targets.shape[1]) != (engram.task.shape, engram.task.outputs):
+                raise TypeError("samples of another shape than its preprocessing")
+        return engram
+    except (KeyError, TypeError, ValueError, AttributeError, LookupError, RuntimeError) as error:
         raise ArtefactError(f"{path}: its manifest does not describe an engram ({error})") from error
 
 
-def _store(key: str, value: Tensor, precision: Precision) -> tuple[Tensor, ...]:
-    """A float tensor at a stored precision: the values, and for eight bits their offset and scale."""
+def _store(key: str, value: Tensor, precision: Precision, scale: Tensor | None = None) -> tuple[Tensor, ...]:
+    """A float tensor at a stored precision: the values, and for eight bits their offset and step."""
     if not value.is_floating_point():
         small = value.numel() and int(value.min()) >= 0 and int(value.max()) < 256
         return (value.to(torch.uint8 if small else torch.int32),)
@@ -280,16 +304,18 @@ def _store(key: str, value: Tensor, precision: Precision) -> tuple[Tensor, ...]:
     if precision is Precision.FLOAT16 or not key.endswith("inputs"):
         limit = torch.finfo(torch.float16).max
         return (value.clamp(-limit, limit).half(),)
-    low, high = value.min().double(), value.max().double()
-    scale = ((high - low) / 255).clamp_min(1e-12)
-    levels = ((value.double() - low) / scale).round().clamp(0, 255).to(torch.uint8)
-    return levels, torch.stack([low, scale]).float()
+    if scale is None:
+        low, high = value.min(), value.max()
+        scale = torch.stack([low, ((high - low) / 255).clamp_min(1e-12)]).float().cpu()
+    low, step = scale.to(value.device)
+    return ((value - low) / step).round().clamp(0, 255).to(torch.uint8), scale
 
 
 def _restore(stored: tuple[Tensor, ...]) -> Tensor:
     values, *scale = stored
     if scale:
-        return values.float() * scale[0][1] + scale[0][0]
+        low, step = scale[0].to(values.device)
+        return values.float() * step + low
     if values.dtype == torch.float16:
         return values.float()
     return values.long() if values.dtype in (torch.uint8, torch.int32) else values

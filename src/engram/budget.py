@@ -126,7 +126,7 @@ def parse_size(text: str) -> int:
         >>> parse_size("1.5kB")
         1500
     """
-    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([kKmMgG]?)(i?)[bB]?\s*", text)
+    match = re.fullmatch(r"\s*(\d{1,15}(?:\.\d{1,9})?)\s*([kKmMgG]?)(i?)[bB]?\s*", text)
     if not match:
         raise BudgetError(f"{text!r} is not a size: write for instance 4096, 16kB or 2MiB")
     number, unit, binary = match.groups()
@@ -134,5 +134,7 @@ def parse_size(text: str) -> int:
 
 
 def _positive(count: int, name: str) -> None:
+    if isinstance(count, bool) or not isinstance(count, int):
+        raise BudgetError(f"{name} is {count!r}: ask for a whole number")
     if count < 1:
         raise BudgetError(f"{name} is {count}: ask for at least 1")

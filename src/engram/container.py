@@ -34,6 +34,8 @@ def write_tensors(path: str | Path, tensors: Mapping[str, Tensor], manifest: Map
 def read_tensors(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Read what `write_tensors` wrote, and check its digest."""
     path = Path(path)
+    if path.is_dir():
+        raise ArtefactError(f"{path} is a folder: give an .engram file")
     if not path.is_file():
         raise ArtefactError(f"{path}: no such file")
     try:
@@ -69,9 +71,11 @@ def check_writable(path: str | Path, force: bool) -> Path:
     Raises:
         OutputError: it exists, is a folder, or its folder is missing or cannot be written.
     """
-    path = Path(path)
+    path = Path(os.path.realpath(path))
     if path.is_dir():
         raise OutputError(f"{path} is a folder: give a file name")
+    if path.exists() and not path.is_file():
+        raise OutputError(f"{path} is a device or a pipe: give the name of an ordinary file")
     if path.exists() and not force:
         raise OutputError(f"{path} exists: choose another name, or pass --force (force=True) to replace it")
     if not path.parent.is_dir():
@@ -90,11 +94,15 @@ def replace_file(path: Path, content: bytes) -> None:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)
+        umask = os.umask(0)
+        os.umask(umask)
+        os.chmod(temporary, 0o666 & ~umask)
         os.replace(temporary, path)
-    except OSError as error:
+    except BaseException as error:
         if temporary is not None:
             Path(temporary).unlink(missing_ok=True)
+        if not isinstance(error, OSError):
+            raise
         raise OutputError(
             f"{path} could not be written ({error.strerror or error}): free some space or choose another place"
         ) from error

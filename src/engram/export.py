@@ -71,10 +71,11 @@ def table(engram: Engram) -> pd.DataFrame:
         ]
         frame = pd.DataFrame(flat, columns=list(names))
     labels, scores = _labels(engram)
-    name = "label" if isinstance(engram.target, Classes) else engram.target.name
-    extra: dict[str, object] = {name: list(labels)}
+    extra: dict[str, object] = {"label" if isinstance(engram.target, Classes) else engram.target.name: list(labels)}
     if isinstance(engram.target, Classes):
         extra |= {f"score {cls}": scores[:, k] for k, cls in enumerate(engram.target.names)}
+    taken = set(map(str, frame.columns))
+    extra = {f"synthetic {key}" if key in taken else key: value for key, value in extra.items()}
     return pd.concat([frame, pd.DataFrame(extra)], axis=1)
 
 
@@ -98,7 +99,7 @@ def pictures(engram: Engram) -> list[Image.Image]:
 
 def images(raw: np.ndarray, top: float) -> list[Image.Image]:
     """Raw pixels (N, H, W) or (N, H, W, C) as images, `top` white."""
-    scaled = np.clip(raw.astype(np.float64) * 255 / top, 0, 255).round().astype(np.uint8)
+    scaled = np.clip(raw.astype(np.float64) * 255 / (top or 1), 0, 255).round().astype(np.uint8)
     return [Image.fromarray(np.ascontiguousarray(one[..., :3] if one.ndim == 3 else one)) for one in scaled]
 
 

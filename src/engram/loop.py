@@ -20,7 +20,7 @@ from .method import Method, Metrics
 from .metrics import score
 from .network import Network
 from .problem import Problem, Split
-from .spec import decode, encode, render
+from .spec import decode, encode, parse, render
 from .training import Training
 
 __all__ = ["Run", "distill", "iterate", "outputs", "resume", "run", "save_checkpoint"]
@@ -144,10 +144,10 @@ def run(
 
 def distill(
     problem: Problem,
-    method: Method | None = None,
+    method: Method | str | None = None,
     *,
     budget: Budget | None = None,
-    network: Network | None = None,
+    network: Network | str | None = None,
     training: Training | None = None,
     precision: Precision | None = None,
     steps: int | None = None,
@@ -160,7 +160,7 @@ def distill(
 
     Args:
         problem: real data.
-        method: performance matching with settings for the kind of data when None.
+        method: a method, or the word that names it on the command line; performance matching with settings for the kind of data when None.
         budget: one sample per class when None, ten items for regression.
         network: the architecture; by the kind of data when None.
         training: network and phases, in place of `network`.
@@ -183,6 +183,8 @@ def distill(
         >>> distill(load_problem("wine"), budget=PerClass(1), steps=5).items
         3
     """
+    method = parse("methods", method) if isinstance(method, str) else method
+    network = parse("networks", network) if isinstance(network, str) else network
     method = configured(method or defaults.method(problem), steps)
     training = training or defaults.training(problem, network)
     precision = precision or defaults.precision(problem)

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from .budget import Budget, Precision
-from .errors import BudgetError, DataError, UnknownNameError, nearest
+from .errors import BudgetError, DataError, SettingError, UnknownNameError, nearest
 from .metrics import Metric
 from .preprocessing import Classes, Columns, Numbers, Pixels, Preprocessing, Target, Vectors
 from .preprocessing.targets import rename
@@ -202,12 +202,13 @@ class Problem:
             self.name, train, select, test, self.preprocessing, self.target, self.metric, self.notes, self.names
         )
 
-    def under(self, preprocessing: Preprocessing, target: Target) -> "Problem":
+    def under(self, preprocessing: Preprocessing, target: Target, metric: Metric) -> "Problem":
         """The same rows seen through another problem's fitted preprocessing, to judge an engram on other data.
 
         Args:
             preprocessing: the other problem's.
             target: the other problem's.
+            metric: the other problem's.
 
         Returns:
             The problem, re-encoded.
@@ -215,19 +216,20 @@ class Problem:
         Raises:
             EngramError: other columns, shapes or classes.
         """
-        if (preprocessing.shape, target.outputs) != (self.preprocessing.shape, self.target.outputs):
+        if not isinstance(preprocessing, type(self.preprocessing)) or not isinstance(target, type(self.target)):
             raise DataError(
-                f"{self.name} has inputs of shape {self.preprocessing.shape} and {self.target.outputs} outputs; the "
-                f"engram {preprocessing.shape} and {target.outputs}: give data of the same kind"
+                f"{self.name} has inputs of shape {self.task.shape} and metric {self.metric.value}; the engram is for "
+                f"inputs of shape {preprocessing.shape}: give data of the same kind"
             )
 
         def again(split: Split) -> Split:
-            raw = self.preprocessing.decode(split.preprocessing.normalise(split.inputs))
+            raw = self.preprocessing.recover(split.inputs)
             labels = self.target.decode(self.target.scores(split.targets))
-            return Split(preprocessing.encode(raw), target.encode(labels), preprocessing, target, split.class_weights)
+            weights = split.class_weights if self.classes == target.outputs else None
+            return Split(preprocessing.encode(raw), target.encode(labels), preprocessing, target, weights)
 
         train, select, test = (again(split) for split in (self.train, self.select, self.test))
-        return Problem(self.name, train, select, test, preprocessing, target, self.metric, self.notes, self.names)
+        return Problem(self.name, train, select, test, preprocessing, target, metric, self.notes, self.names)
 
     @classmethod
     def from_arrays(
@@ -269,7 +271,10 @@ class Problem:
             >>> Problem.from_arrays(x, torch.arange(40) % 4).task.shape
             (1, 8, 8)
         """
+        _check_task(task)
         x, y = _pair(x, y, "data")
+        if task == "classification" and y.ndim != 1:
+            raise DataError(f"targets have shape {y.shape}: give one label per row, for instance y.argmax(1)")
         classify = _is_classification(y) if task is None else task == "classification"
         parts = {"train": (x, y)}
         if test is not None:
@@ -318,14 +323,22 @@ class Problem:
             >>> Problem.from_frame(frame, "t").preprocessing.names
             ('a', 'b = x', 'b = y')
         """
+        _check_task(task)
+        target = str(target)
         frame = frame.rename(columns=str).reset_index(drop=True)
+        twice = frame.columns[frame.columns.duplicated()]
+        if len(twice):
+            raise DataError(f"column {twice[0]!r} stands twice: rename or drop one")
         for column in (target, group, split):
             if column is not None and column not in frame:
                 raise UnknownNameError(f"column {column!r} is not in the table; {nearest(column, frame.columns)}")
         if frame[target].isna().any():
             row = int(frame[target].isna().to_numpy().argmax())
             raise DataError(f"target {target!r} is missing in row {row}: remove those rows")
-        y = frame[target].to_numpy()
+        for column in (group, split):
+            if column is not None and frame[column].isna().any():
+                raise DataError(f"column {column!r} has missing values: fill them or drop those rows")
+        y = _array(frame[target].to_numpy(), f"targets {target!r}")
         x = frame.drop(columns=[c for c in (target, group, split) if c is not None])
         if x.shape[1] == 0:
             raise DataError(f"the table has no column besides {target!r}: there is nothing to learn from")
@@ -340,6 +353,10 @@ class Problem:
                     f"split column {split!r} holds {sorted(set(named))}: it takes train, test and optionally select"
                 )
             rows = {part: np.flatnonzero(named == part) for part in ("train", "select", "test") if part in named}
+            if groups is not None and len(set.union(*(set(groups[r]) for r in rows.values()))) < sum(
+                groups[r].nunique() for r in rows.values()
+            ):
+                raise DataError(f"some groups of column {group!r} stand in several splits of column {split!r}")
         for part, share in (("test", _TEST), ("select", min(_SELECT, _SELECT_MOST / max(1, len(x))))):
             if part not in rows:
                 rows["train"], rows[part] = _divide(rows["train"], y, groups, share, classify, seed, part)
@@ -370,6 +387,8 @@ class Problem:
         target: Target = Classes.fit(np.concatenate([y for _, y in parts.values()])) if classify else Numbers.fit(y)
         target = rename(target, target_name)
         encoded = {part: target.encode(y) for part, (_, y) in parts.items()}
+        if isinstance(target, Numbers) and float((encoded["test"].amax(0) - encoded["test"].amin(0)).min()) == 0:
+            raise DataError("the target is constant on the test split: nothing can be scored there")
         weights = None
         metric = Metric.R2
         if isinstance(target, Classes):
@@ -390,9 +409,18 @@ class Problem:
         return cls(name, splits["train"], splits["select"], splits["test"], preprocessing, target, metric, notes, names)
 
 
+def _check_task(task: str | None) -> None:
+    if task not in (None, "classification", "regression"):
+        raise SettingError(f"task is {task!r}; it takes 'classification', 'regression' or None")
+
+
 def _pair(x: Any, y: Any, what: str) -> tuple[Any, np.ndarray]:
     x = x if isinstance(x, pd.DataFrame) else _array(x, f"{what} inputs")
     y = _array(y, f"{what} targets")
+    if y.ndim == 2 and y.shape[1] == 1:
+        y = y[:, 0]
+    if 0 in (x.ndim, y.ndim) or 0 in x.shape[1:]:
+        raise DataError(f"{what} has inputs of shape {x.shape} and targets of shape {y.shape}: give one row per sample")
     if len(x) != len(y):
         raise DataError(f"{what} has {len(x)} inputs and {len(y)} targets: they must be as many")
     if len(x) < 2:
@@ -408,17 +436,22 @@ def _pair(x: Any, y: Any, what: str) -> tuple[Any, np.ndarray]:
 def _array(value: Any, what: str) -> np.ndarray:
     if isinstance(value, Tensor):
         value = value.detach().cpu().numpy()
-    array = np.asarray(value)
-    if array.dtype == object and not all(isinstance(v, str) for v in array.reshape(-1)[:1000]):
+    try:
+        array = np.asarray(value)
+    except ValueError as error:
+        raise DataError(f"{what} are ragged ({error}): give rows of one length") from error
+    if array.dtype.byteorder not in "=|":
+        array = array.astype(array.dtype.newbyteorder("="))
+    if array.dtype == object and not all(isinstance(v, str | bool) for v in array.reshape(-1)):
         raise DataError(f"{what} mix types (an object array): give numbers, or a DataFrame for a table")
+    if array.dtype.kind in "cmMV":
+        raise DataError(f"{what} hold {array.dtype}: convert them to numbers or words")
     if "targets" not in what and array.dtype.kind not in "fiub":
         raise DataError(f"{what} hold {array.dtype} where numbers are expected: convert them, or use a table")
     return array
 
 
 def _is_classification(y: np.ndarray) -> bool:
-    if y.ndim == 2 and y.shape[1] == 1:
-        y = y[:, 0]
     if y.ndim != 1:
         return False
     if y.dtype.kind not in "fiu":

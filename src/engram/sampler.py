@@ -5,9 +5,10 @@ from typing import Any, Self
 import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator
+from sklearn.utils import check_random_state
 
 from .budget import Items, PerClass
-from .errors import DataError
+from .errors import BudgetError, DataError
 from .loop import distill
 from .method import Method
 from .network import Network
@@ -57,25 +58,19 @@ class DistillationSampler(BaseEstimator):  # type: ignore[misc]
 
     def fit(self, X: Any, y: Any) -> Self:
         """Distil; the result is on `engram_`."""
-        if len(X) < 4:
-            raise DataError(f"{len(X)} rows are too few to distil")
-        seed = self.random_state
-        if seed is None or not isinstance(seed, int | np.integer):
-            state: Any = seed if hasattr(seed, "randint") else np.random.RandomState()
-            seed = int(state.randint(2**31 - 1))
-        seed = int(seed)
+        if X is None or y is None or not hasattr(X, "__len__") or len(X) < 4:
+            raise DataError("give X and y of at least 4 rows, as arrays or a DataFrame")
+        if self.items is not None and self.items < 1:
+            raise BudgetError(f"items is {self.items}: ask for at least 1")
+        seed = self._seed()
+        X = X if isinstance(X, pd.DataFrame) else np.asarray(X)
+        y = np.asarray(y)
         # There is nothing to test here: what `Problem` holds as a test split is never read.
-        if isinstance(X, pd.DataFrame):
-            frame: Any = X.rename(columns=str).assign(**{"target ": np.asarray(y), "split ": "train"})
-            frame = pd.concat([frame, frame.head(2).assign(**{"split ": "test"})])
-            problem = Problem.from_frame(frame, "target ", split="split ", seed=seed)
-        else:
-            X, y = np.asarray(X), np.asarray(y)
-            problem = Problem.from_arrays(X, y, test=(X[:2], y[:2]), seed=seed)
+        problem = Problem.from_arrays(X, y, test=(X, y), seed=seed)
         regression = problem.classes is None
         budget = Items(self.items or 10) if self.items or regression else PerClass(self.per_class)
         self.engram_ = distill(problem, self.method, budget=budget, network=self.network, steps=self.steps, seed=seed)
-        self._integer_labels = np.asarray(y).dtype.kind in "iu"
+        self.classes_ = None if regression else np.unique(y)
         return self
 
     def fit_resample(self, X: Any, y: Any) -> tuple[Any, np.ndarray]:
@@ -90,5 +85,14 @@ class DistillationSampler(BaseEstimator):  # type: ignore[misc]
         """
         self.fit(X, y)
         rows = self.engram_.preprocessing.decode(self.engram_.samples.inputs)
-        labels = self.engram_.target.decode(self.engram_.samples.targets)
-        return rows, labels.astype(int) if self._integer_labels and labels.dtype == object else labels
+        targets = self.engram_.samples.targets
+        if self.classes_ is None:
+            return rows, self.engram_.target.decode(targets)
+        return rows, self.classes_[targets.argmax(1).numpy()]
+
+    def _seed(self) -> int:
+        if isinstance(self.random_state, int | np.integer):
+            return int(self.random_state)
+        if isinstance(self.random_state, np.random.Generator):
+            return int(self.random_state.integers(2**31 - 1))
+        return int(check_random_state(self.random_state).randint(2**31 - 1))

@@ -1,5 +1,6 @@
 """Where problems come from: a built-in name, or a file whose kind its ending tells."""
 
+import os
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
@@ -20,7 +21,7 @@ class Source(Protocol):
         ...
 
 
-def find(text: str, **settings: Any) -> Source:
+def find(text: str | os.PathLike[str], **settings: Any) -> Source:
     """Turn a built-in name or a path into a source.
 
     Args:
@@ -39,6 +40,7 @@ def find(text: str, **settings: Any) -> Source:
         >>> find("wine")
         Wine()
     """
+    text = os.fspath(text)
     known = {name: load("sources", name) for name in names("sources")}
     given = {key: value for key, value in settings.items() if value is not None}
     cls = known.get(text.replace("_", "-"))
@@ -58,7 +60,7 @@ def find(text: str, **settings: Any) -> Source:
     )
 
 
-def load_problem(text: str, *, seed: int = 0, **settings: Any) -> Problem:
+def load_problem(text: str | os.PathLike[str], *, seed: int = 0, **settings: Any) -> Problem:
     """Load a built-in dataset, a file, or a folder of images.
 
     Args:

@@ -50,7 +50,9 @@ def main(arguments: list[str] | None = None) -> None:
         _stop("interrupted", 130)
     except BrokenPipeError:
         sys.exit(141)
-    except MemoryError:
+    except (MemoryError, RuntimeError) as error:
+        if not isinstance(error, MemoryError) and "allocate" not in str(error) and "out of memory" not in str(error):
+            raise
         _stop("out of memory: use a smaller --network, fewer items, or fewer rows", 2)
     except OSError as error:
         _stop(

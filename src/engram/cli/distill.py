@@ -1,7 +1,7 @@
 """engram distill SOURCE: real data in, an engram out, replayed and judged."""
 
-import json
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,8 @@ from ._terminal import (
     spare_threads,
     watch_rows,
 )
+
+_CHECKPOINT_SECONDS = 30
 
 
 @click.command("distill")
@@ -79,8 +81,9 @@ def command(
         raise click.UsageError("--seeds and --steps are at least 0")
     say("engram: loading")
     from .. import defaults
+    from ..beside import Beside
     from ..budget import Items, PerClass, Precision
-    from ..container import check_writable, write_tensors
+    from ..container import check_writable
     from ..evaluation import Protocol, evaluate
     from ..evaluation.fidelity import fidelity
     from ..loop import configured, distill, identify, save_checkpoint
@@ -88,8 +91,10 @@ def command(
     from ..source import load_problem
     from ..spec import parse
 
-    out = check_writable(out or Path(f"{Path(source).stem or 'data'}.engram"), force or resume)
-    folder = out.with_suffix(".run")
+    shown = out or Path(f"{Path(source).stem or 'data'}.engram")
+    out = check_writable(shown, force or resume)
+    beside = Beside.of(out)
+    beside.check(force or resume)
     given = parse("methods", method) if method else None
     architecture = parse("networks", network) if network else None
     place = device_of(device)
@@ -102,10 +107,12 @@ def command(
     precision = Precision(dtype) if dtype else defaults.precision(problem)
     budget = budget or (PerClass(1) if problem.classes else Items(10))
     identity = identify(chosen, problem, training, budget, precision, seed)
-    checkpoint = folder / "checkpoint.safetensors"
-    start = continue_run(checkpoint, identity, place) if resume else None
+    last: Any = continue_run(beside.checkpoint, identity, place) if resume else None
 
-    last: Any = start
+    def keep_checkpoint() -> None:
+        beside.folder.mkdir(exist_ok=True)
+        save_checkpoint(beside.checkpoint, last, identity)
+
     say(f"engram: distilling {problem.name}: {len(problem.train):,} rows, {chosen.steps:,} steps")
     begun = saved = time.perf_counter()
     try:
@@ -117,9 +124,8 @@ def command(
                 last = run
                 state = f"loss {metrics['loss']:.4g}, " if "loss" in metrics else ""
                 bar.update(task, completed=run.step, state=f"{state}validation {run.best_score:.4f}")
-                if time.perf_counter() - saved > 30:
-                    folder.mkdir(exist_ok=True)
-                    save_checkpoint(checkpoint, run, identity)
+                if time.perf_counter() - saved > _CHECKPOINT_SECONDS:
+                    keep_checkpoint()
                     saved = time.perf_counter()
 
             memory = distill(
@@ -131,91 +137,60 @@ def command(
                 seed=seed,
                 throw=False,
                 watch=watch,
-                start=start,
+                start=last,
             )
             bar.update(task, completed=max(chosen.steps, 1))
+        distilled = time.perf_counter() - begun
+        keep_checkpoint()
+        status = memory.provenance["status"]
+        if status != "done":
+            say(f"engram: warning: the loss was not finite ({status}); the last good state was kept: lower the rate")
+        seconds: dict[str, Any] = {"distill": distilled, "train_engram": None, "train_full": None}
+        beside.start(memory, problem)
+        scores = None
+        if seeds:
+            with progress() as bar:
+                protocol = Protocol(seeds=seeds, full_steps=full_steps)
+                scores = evaluate(memory, problem, protocol, watch_rows(bar, 12))
+            seconds |= {
+                name: scores.rows[row].seconds for name, row in (("train_engram", "engram"), ("train_full", "full"))
+            }
+            memory = replace(memory, provenance=dict(memory.provenance) | {"scores": scores.summary()})
+            if not as_json:
+                scores_table(
+                    scores, f"{problem.name}: {memory.items} synthetic samples for {len(problem.train):,} real ones"
+                )
+            say("engram: comparing the two learning processes for the report")
+            curves = fidelity(memory, problem, [0, 1, 2])
+            beside.keep(memory, scores.as_json(), seconds, curves.as_json() if curves else None)
+        memory.save(out, force=force or resume)
+        beside.checkpoint.unlink(missing_ok=True)
     except KeyboardInterrupt:
-        if last is None:
-            raise
-        folder.mkdir(exist_ok=True)
-        save_checkpoint(checkpoint, last, identity)
-        say(
-            f"engram: interrupted at step {last.step} of {chosen.steps}; the run is saved. To continue, repeat the command with --resume"
-        )
+        if last is not None:
+            keep_checkpoint()
+            say(f"engram: interrupted at step {last.step} of {chosen.steps}; the run is saved.")
+            say("engram: to continue, repeat the command with --resume")
         raise
-    distilled = time.perf_counter() - begun
-    memory.save(out, force=force or resume)
-    folder.mkdir(exist_ok=True)
-    checkpoint.unlink(missing_ok=True)
-    _keep_real(problem, folder, write_tensors)
-    status = memory.provenance["status"]
-    if status != "done":
-        say(
-            f"engram: warning: the loss was not finite ({status}); the last good state was kept. Lower the method's rate"
-        )
-    result: dict[str, Any] = {
-        "file": str(out),
-        "metric": problem.metric.value,
-        "status": status,
-        "scores": {},
-        "items": memory.items,
-        "bytes": {"engram": memory.bytes, "data": problem.bytes},
-        "ratio": problem.bytes / memory.bytes,
-        "seconds": {"distill": distilled, "train_engram": None, "train_full": None},
-        "notes": list(problem.notes),
-    }
-    if seeds:
-        protocol = Protocol(seeds=seeds, full_steps=full_steps)
-        with progress() as bar:
-            scores = evaluate(memory, problem, protocol, watch_rows(bar, 12))
-        result["scores"] = scores.as_json()
-        result["seconds"] |= {"train_engram": scores.rows["engram"].seconds, "train_full": scores.rows["full"].seconds}
-        _keep_scores(memory, result, folder, out)
-        if not as_json:
-            scores_table(
-                scores, f"{problem.name}: {memory.items} synthetic samples for {len(problem.train):,} real ones"
-            )
-        say("engram: comparing the two learning processes for the report")
-        curves = fidelity(memory, problem, [0, 1, 2])
-        (folder / "curves.json").write_text(json.dumps(curves.as_json() if curves else None))
     if as_json:
-        emit(result)
+        emit(
+            {
+                "file": str(shown),
+                "metric": problem.metric.value,
+                "status": status,
+                "scores": scores.as_json() if scores else {},
+                "items": memory.items,
+                "bytes": {"engram": memory.bytes, "data": problem.bytes},
+                "ratio": problem.bytes / memory.bytes,
+                "seconds": seconds,
+                "notes": list(problem.notes),
+            }
+        )
         return
     click.echo(
-        f"{out}: {memory.bytes:,} bytes of samples and preprocessing stand for {problem.bytes:,} bytes of data "
+        f"{shown}: {memory.bytes:,} bytes of samples and preprocessing stand for {problem.bytes:,} bytes of data "
         f"(1/{problem.bytes / memory.bytes:.0f}); distilled in {distilled:.0f} s"
     )
-    if seeds:
-        t = result["seconds"]
-        click.echo(
-            f"training a network: {t['train_engram']:.2f} s on the engram, {t['train_full']:.2f} s on everything"
-        )
-    click.echo(f"Next: engram report {out}    engram replay {out} --out model.safetensors")
-
-
-def _keep_scores(memory: Any, result: dict[str, Any], folder: Path, out: Path) -> None:
-    """A summary goes into the engram; every run beside it."""
-    from dataclasses import replace
-
-    with open(folder / "results.jsonl", "w", encoding="utf-8") as file:
-        for name, row in result["scores"].items():
-            file.write(json.dumps({"row": name} | row) + "\n")
-    summary = {
-        name: {key: row[key] for key in ("mean", "sem", "n", "items", "bytes")}
-        for name, row in result["scores"].items()
-    }
-    # Times stay beside the file: equal runs give equal files.
-    (folder / "seconds.json").write_text(json.dumps(result["seconds"]))
-    provenance = dict(memory.provenance) | {"scores": summary}
-    replace(memory, provenance=provenance).save(out, force=True)
-
-
-def _keep_real(problem: Any, folder: Path, write: Any) -> None:
-    """A few real rows for the report to show beside the synthetic ones."""
-    import torch
-
-    groups = problem.train.by_class
-    each = max(1, 40 // len(groups))
-    rows = torch.cat([group[:each] for group in groups[:40]])
-    inputs, targets, _ = problem.train.batch(rows)
-    write(folder / "real.safetensors", {"inputs": inputs, "targets": targets}, {"rows": len(rows)}, force=True)
+    if scores:
+        ours, full = seconds["train_engram"], seconds["train_full"]
+        click.echo(f"training a network: {ours:.2f} s on the engram, {full:.2f} s on everything")
+    click.echo(f"Next: engram report {shown}    engram replay {shown} --out model.safetensors")

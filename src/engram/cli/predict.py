@@ -23,7 +23,7 @@ def command(file: Path, new: str, network: str | None, out: Path | None, seed: i
     import pandas as pd
 
     from ..artefact import load
-    from ..container import check_writable
+    from ..container import check_writable, replace_file
     from ..source import raw_inputs
     from ..spec import parse
 
@@ -40,5 +40,5 @@ def command(file: Path, new: str, network: str | None, out: Path | None, seed: i
     if out is None:
         click.echo(text, nl=False)
     else:
-        out.write_text(text)
+        replace_file(out, text.encode())
         click.echo(f"{len(predictions)} predictions written to {out}")

@@ -15,13 +15,13 @@ from ._terminal import emit, force_option, json_option
 def command(file: Path, out: Path | None, force: bool, as_json: bool) -> None:
     """Show an engram: samples beside real ones, scores, learning curves, sizes, recipe."""
     from ..artefact import load
-    from ..container import check_writable
+    from ..container import check_writable, replace_file
     from ..report import page
 
     memory = load(file)
     out = check_writable(out or file.with_suffix(".html"), force)
     text = page(memory, file)
-    out.write_text(text, encoding="utf-8")
+    replace_file(out, text.encode())
     if as_json:
         emit({"file": str(file), "out": str(out), "bytes": len(text.encode())})
         return

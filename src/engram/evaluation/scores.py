@@ -65,6 +65,11 @@ class Scores:
         pairs = zip(self.rows["engram"].runs, self.rows[name].runs, strict=True)
         return summarise(tuple(a - b for a, b in pairs))
 
+    def summary(self) -> dict[str, Any]:
+        """What an engram keeps of its scores: no times, so that equal runs give equal files."""
+        keep = ("mean", "sem", "n", "items", "bytes")
+        return {name: {key: row[key] for key in keep} for name, row in self.as_json().items()}
+
     def as_json(self) -> dict[str, Any]:
         """Rows as plain JSON, each with its paired difference to the engram."""
         return {

@@ -42,6 +42,10 @@ class Preprocessing(Protocol):
         """Normalised inputs back to raw units."""
         ...
 
+    def recover(self, stored: Tensor) -> Any:
+        """Stored real data back to raw units, unclipped."""
+        ...
+
     def item_bytes(self, number: int) -> int:
         """Cost of one raw item when a real number takes `number` bytes."""
         ...

@@ -5,12 +5,16 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import torch
 from torch import Tensor
 
 from ..errors import DataError, UnknownNameError, nearest
+from .checks import single
 
 __all__ = ["Category", "Columns", "Number"]
+
+
+_LARGEST = 1e30
+"""Larger numbers have no square in single precision."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +64,8 @@ class Columns:
                 column = _number_column(frame[name], name)
                 if np.isnan(column).all():
                     raise DataError(f"column {name!r} has no value at all: drop it")
+                if np.nanmax(np.abs(column)) > _LARGEST:
+                    raise DataError(f"column {name!r} holds numbers above {_LARGEST:g}: rescale it")
                 imputer = SimpleImputer(strategy="median").fit(column[:, None])
                 scaler = StandardScaler().fit(imputer.transform(column[:, None]))
                 numbers.append(
@@ -115,7 +121,7 @@ class Columns:
                 words = _words(frame[column.name])
                 hits = words[:, None] == np.array(column.values, dtype=object)[None, :]
                 blocks.append(np.c_[hits, ~hits.any(1)] if column.rare else hits)
-        return torch.from_numpy(np.concatenate(blocks, axis=1).astype(np.float32))
+        return single(np.concatenate(blocks, axis=1).astype(np.float64), "the table's columns")
 
     def normalise(self, stored: Tensor) -> Tensor:
         """Nothing is left to do."""
@@ -134,6 +140,10 @@ class Columns:
                 frame[column.name] = values[rows[:, start : start + len(values)].argmax(1)]
                 start += len(values)
         return pd.DataFrame(frame)
+
+    def recover(self, stored: Tensor) -> pd.DataFrame:
+        """Rows in raw units."""
+        return self.decode(stored)
 
     def item_bytes(self, number: int) -> int:
         """One number a numeric column; one or two bytes a category."""
@@ -162,6 +172,6 @@ def _number_column(column: pd.Series, name: str) -> np.ndarray:
 
 def _words(column: pd.Series) -> np.ndarray:
     missing = column.isna().to_numpy()
-    words = column.astype(object).map(str).to_numpy(dtype=object)
+    words = column.astype(object).map(str).to_numpy(dtype=object, copy=True)
     words[missing] = "missing"
     return words

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ..errors import DataError
-from .checks import BATCH, numeric, require_finite
+from .checks import BATCH, numeric, require_finite, single
 
 __all__ = ["Pixels"]
 
@@ -20,6 +20,7 @@ class Pixels:
 
     Args:
         size: (channels, height, width).
+        low: smallest value a pixel can take (0 unless some are negative).
         top: largest value a pixel can take (255; 16 for the 8 x 8 digits).
         native: whether the source's pixels are whole numbers that fit one byte.
         mean: (channels,), in raw units.
@@ -32,6 +33,7 @@ class Pixels:
     """
 
     size: tuple[int, int, int]
+    low: float
     top: float
     native: bool
     mean: Tensor
@@ -50,13 +52,15 @@ class Pixels:
             batch = torch.from_numpy(np.ascontiguousarray(images[start : start + BATCH])).double()
             total += batch.sum((0, 2, 3))
             square += batch.square().sum((0, 2, 3))
+        require_finite(square[None].numpy(), "squares of the pixels")
         count = images.size / images.shape[1]
         mean = total / count
         std = (square / count - mean.square()).clamp_min(0).sqrt()
         std[std < 1e-6] = 1.0
         channels, height, width = (int(n) for n in images.shape[1:])
+        low = 0.0 if native else min(0.0, float(images.min()))
         limit = top if top is not None else (255.0 if native else float(images.max()))
-        return cls((channels, height, width), limit, native, mean.float(), std.float())
+        return cls((channels, height, width), low, max(limit, low + 1e-6), native, mean.float(), std.float())
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -74,8 +78,9 @@ class Pixels:
         if images.shape[1:] != self.size:
             raise DataError(f"images are {images.shape[1:]} (channels, height, width); this problem has {self.size}")
         require_finite(images, "images")
-        keep = np.uint8 if images.dtype == np.uint8 else np.float32
-        return torch.from_numpy(np.ascontiguousarray(images, dtype=keep))
+        if images.dtype == np.uint8:
+            return torch.from_numpy(np.ascontiguousarray(images))
+        return single(images, "images")
 
     def normalise(self, stored: Tensor) -> Tensor:
         """Standardise per channel."""
@@ -85,10 +90,14 @@ class Pixels:
     def decode(self, inputs: Tensor) -> np.ndarray:
         """Pixels in raw units, clipped to their range, (N, H, W) or (N, H, W, C)."""
         mean, std = (v.reshape(-1, 1, 1) for v in (self.mean, self.std))
-        images = (inputs.detach().cpu() * std + mean).clamp(0, self.top)
+        images = (inputs.detach().cpu() * std + mean).clamp(self.low, self.top)
         if self.native:
             images = images.round().to(torch.uint8)
         return images.movedim(1, -1).squeeze(-1).numpy() if self.size[0] == 1 else images.movedim(1, -1).numpy()
+
+    def recover(self, stored: Tensor) -> np.ndarray:
+        """The stored pixels are the raw ones."""
+        return stored.cpu().numpy()
 
     def item_bytes(self, number: int) -> int:
         """One byte a pixel where the source has bytes."""

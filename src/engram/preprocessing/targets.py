@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ..errors import DataError, UnknownNameError, nearest
-from .checks import numeric, require_finite
+from .checks import numeric, require_finite, single
 
 __all__ = ["Classes", "Numbers", "Target", "rename"]
 
@@ -87,6 +87,7 @@ class Numbers:
         values = numeric(np.asarray(raw), "the target").astype(np.float64)
         values = values.reshape(len(values), -1)
         require_finite(values, "the target")
+        require_finite(np.abs(values[:1]) + np.square(values).sum(0), "squares of the target")
         std = values.std(0)
         if (std <= 1e-12 * np.maximum(1, np.abs(values.mean(0)))).any():
             raise DataError("the target is constant: there is nothing to learn")
@@ -107,7 +108,9 @@ class Numbers:
         values = numeric(np.asarray(raw), "the target").astype(np.float64)
         values = values.reshape(len(values), -1)
         require_finite(values, "the target")
-        return torch.from_numpy((values - np.array(self.mean)) / np.array(self.std)).float()
+        if values.shape[1] != len(self.mean):
+            raise DataError(f"the target has {values.shape[1]} columns; this problem has {len(self.mean)}")
+        return single((values - np.array(self.mean)) / np.array(self.std), "the target")
 
     def scores(self, targets: Tensor) -> Tensor:
         """Nothing is left to do."""

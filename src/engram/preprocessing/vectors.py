@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ..errors import DataError
-from .checks import numeric, require_finite
+from .checks import numeric, require_finite, single
 
 __all__ = ["Vectors"]
 
@@ -33,7 +33,10 @@ class Vectors:
     def fit(cls, raw: np.ndarray) -> "Vectors":
         """Measure mean and standard deviation per column."""
         require_finite(raw, "inputs")
-        mean, std = raw.mean(0, dtype=np.float64), raw.std(0, dtype=np.float64)
+        with np.errstate(over="ignore", invalid="ignore"):
+            mean, std = raw.mean(0, dtype=np.float64), raw.std(0, dtype=np.float64)
+        if not np.isfinite(std.astype(np.float32)).all():
+            raise DataError("inputs are too large for single precision: rescale them")
         std = np.where(std > 1e-9 * np.maximum(1, np.abs(mean)), std, 1.0)
         return cls(torch.from_numpy(mean).float(), torch.from_numpy(std).float())
 
@@ -54,7 +57,7 @@ class Vectors:
         if rows.shape[1] != len(self.mean):
             raise DataError(f"rows have {rows.shape[1]} columns; this problem has {len(self.mean)}")
         require_finite(rows, "inputs")
-        return ((torch.from_numpy(rows.astype(np.float64)) - self.mean) / self.std).float()
+        return single((rows.astype(np.float64) - self.mean.numpy()) / self.std.numpy(), "inputs")
 
     def normalise(self, stored: Tensor) -> Tensor:
         """Nothing is left to do."""
@@ -64,6 +67,10 @@ class Vectors:
         """Rows in raw units."""
         rows: np.ndarray = (inputs.detach().cpu() * self.std + self.mean).numpy()
         return rows
+
+    def recover(self, stored: Tensor) -> np.ndarray:
+        """Rows in raw units."""
+        return self.decode(stored)
 
     def item_bytes(self, number: int) -> int:
         """One number a column."""

@@ -2,7 +2,6 @@
 
 import base64
 import io
-import json
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +11,7 @@ from markupsafe import Markup
 from PIL import Image
 
 from ..artefact import Engram
-from ..container import read_tensors
-from ..errors import ArtefactError
+from ..beside import Beside
 from ..export import images, table
 from ..preprocessing import Classes, Pixels
 from ..spec import render
@@ -43,14 +41,17 @@ def page(engram: Engram, path: Path) -> str:
     Returns:
         One HTML document that needs no network.
     """
-    folder = path.with_suffix(".run")
-    results, curves, real = _results(folder), _json(folder / "curves.json"), _real(folder)
+    beside = Beside.of(path)
+    results, record = beside.read(engram)
+    curves, real = record.get("curves"), beside.read_real(engram)
     known = dict(engram.provenance)
     warnings = list(known.get("notes", []))
     if known.get("status") != "done":
         warnings.append(f"the distillation did not end well: {known.get('status')}")
     if not results:
-        warnings.append(f"{folder.name} with raw results is not beside the file: error bars and curves are missing")
+        warnings.append(
+            f"{beside.folder.name} with raw results is not beside the file: error bars and curves are missing"
+        )
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("engram", "report"), autoescape=True, undefined=jinja2.StrictUndefined
     )
@@ -58,7 +59,7 @@ def page(engram: Engram, path: Path) -> str:
         name=path.name,
         engram=engram,
         known=known,
-        seconds=_json(folder / "seconds.json"),
+        seconds=record.get("seconds"),
         metric=engram.metric.value,
         results=_rows(results or known.get("scores", {})),
         scores_figure=Markup(figures.scores(_rows(results), engram.metric.value)) if results else None,
@@ -76,28 +77,6 @@ def page(engram: Engram, path: Path) -> str:
         disk=path.stat().st_size if path.exists() else None,
         ratio=known.get("data_bytes", 0) / max(engram.bytes, 1),
     )
-
-
-def _results(folder: Path) -> dict[str, Any]:
-    try:
-        lines = (folder / "results.jsonl").read_text(encoding="utf-8").splitlines()
-        return {row["row"]: row for row in map(json.loads, lines)}
-    except (OSError, ValueError, KeyError, TypeError):
-        return {}
-
-
-def _json(path: Path) -> Any:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-
-
-def _real(folder: Path) -> dict[str, Any] | None:
-    try:
-        return read_tensors(folder / "real.safetensors")[0]
-    except ArtefactError:
-        return None
 
 
 def _rows(results: dict[str, Any]) -> list[dict[str, Any]]:

@@ -16,6 +16,10 @@ __all__ = ["Images"]
 _ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".gif", ".tif", ".tiff")
 
 
+_MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr")
+"""Eight bits a channel; others would be clipped."""
+
+
 @dataclass(frozen=True)
 class Images:
     """A folder ``class/image``, or ``train/class/image`` and ``test/class/image``.
@@ -48,7 +52,7 @@ class Images:
 
     def raw(self) -> Any:
         """All images of the folder and its sub-folders, in order of their names."""
-        return _read(sorted(p for p in Path(self.path).rglob("*") if p.suffix.lower() in _ENDINGS), self.path)
+        return _read(sorted(filter(_is_image, Path(self.path).rglob("*"))), self.path)
 
 
 def _labelled(root: Path) -> tuple[np.ndarray, np.ndarray]:
@@ -57,12 +61,16 @@ def _labelled(root: Path) -> tuple[np.ndarray, np.ndarray]:
         raise DataError(f"{root} has {len(folders)} sub-folders: it needs one sub-folder of images for each class")
     files, labels = [], []
     for folder in folders:
-        found = sorted(p for p in folder.iterdir() if p.suffix.lower() in _ENDINGS)
+        found = sorted(filter(_is_image, folder.iterdir()))
         if not found:
             raise DataError(f"{folder} has no image ({', '.join(_ENDINGS)}): add some or remove the folder")
         files += found
         labels += [folder.name] * len(found)
     return _read(files, str(root)), np.array(labels)
+
+
+def _is_image(path: Path) -> bool:
+    return path.suffix.lower() in _ENDINGS and not path.name.startswith(".") and path.is_file()
 
 
 def _read(files: list[Path], root: str) -> np.ndarray:
@@ -75,6 +83,8 @@ def _read(files: list[Path], root: str) -> np.ndarray:
             with warnings.catch_warnings():
                 warnings.simplefilter("error", Image.DecompressionBombWarning)
                 with Image.open(file) as image:
+                    if image.mode not in _MODES:
+                        raise ValueError(f"mode {image.mode}: convert it to 8 bits a channel")
                     grey = image.mode in ("1", "L", "LA")
                     pixels = np.asarray(image.convert("L" if grey else "RGB"))
         except (

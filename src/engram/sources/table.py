@@ -1,5 +1,6 @@
 """Tables: CSV and parquet files with named columns."""
 
+import csv
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -51,9 +52,23 @@ class Table:
             if self.path.lower().endswith(".parquet"):
                 frame = pd.read_parquet(self.path)
             else:
-                frame = pd.read_csv(self.path, sep="\t" if self.path.lower().endswith(".tsv") else ",")
+                frame = _read_csv(self.path)
+        except DataError:
+            raise
         except (ValueError, OSError, UnicodeDecodeError, pd.errors.ParserError) as error:
             raise DataError(f"{self.path} is not a readable table ({str(error).splitlines()[0]})") from error
         if len(frame) == 0:
             raise DataError(f"{self.path} has no rows")
         return frame.rename(columns=str)
+
+
+def _read_csv(path: str) -> pd.DataFrame:
+    """Read values separated by commas, semicolons or tabs, whichever the first line has most of."""
+    with open(path, encoding="utf-8-sig", newline="") as file:
+        first = file.readline()
+    separator = max(",;\t", key=first.count)
+    header = next(csv.reader([first], delimiter=separator), [])
+    for name in header:
+        if header.count(name) > 1:
+            raise DataError(f"{path}: column {name!r} stands twice: rename or drop one")
+    return pd.read_csv(path, sep=separator, encoding="utf-8-sig")
