@@ -22,7 +22,7 @@ __all__ = ["Chosen", "Pick", "Selection", "centres", "choose", "initial"]
 Pick = Callable[[Tensor, int, torch.Generator], Tensor]
 """(rows (N, D), how many, generator) to the rows' indices."""
 
-_CANDIDATES = 20_000
+_CANDIDATES = 10_000
 """Rows considered in all; a random sample of more stands for them, so that memory stays bounded."""
 
 

@@ -5,6 +5,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,12 +19,12 @@ from ..metrics import Metric, score
 from ..network import Network
 from ..optimizers import Adam
 from ..problem import Problem, Split
-from ..random import integer, stream
+from ..random import minibatch
 from ..training import Descent, Loss, Phase, Training
 
 __all__ = ["Full", "Linear", "train_full", "train_linear"]
 
-_LINEAR_ROWS = 20_000
+_LINEAR_ROWS = 10_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,7 +104,7 @@ def train_linear(problem: Problem, seed: int = 0) -> Linear:
     """Tune a ridge regression or a logistic regression on `select`.
 
     Args:
-        problem: real data; at most 20,000 random rows are used.
+        problem: real data; at most 10,000 random rows are used.
         seed: of the rows.
 
     Returns:
@@ -111,42 +112,29 @@ def train_linear(problem: Problem, seed: int = 0) -> Linear:
     """
     from sklearn.linear_model import LogisticRegression, Ridge
 
-    rows = torch.arange(len(problem.train))
-    if len(rows) > _LINEAR_ROWS:
-        rows = torch.randperm(len(rows), generator=stream(seed, "linear"))[:_LINEAR_ROWS]
-    x, y = _plain(problem.train.rows(rows.to(problem.train.inputs.device)))
-    select, test = _plain(problem.select), _plain(problem.test)
-    found: list[tuple[float, float]] = []
-    if problem.metric is Metric.R2:
-        for penalty in 10.0 ** np.arange(-2, 5):
-            model = Ridge(alpha=penalty).fit(x, y)
-            found.append(tuple(_r2(model.predict(a).reshape(b.shape), b, problem) for a, b in (select, test)))  # type: ignore[arg-type]
-    else:
+    rows = minibatch(len(problem.train), _LINEAR_ROWS, 0, seed, "linear")
+    chosen = problem.train.rows(rows.to(problem.train.inputs.device))
+    x, y = chosen.batch(slice(None))[0].flatten(1).cpu().numpy(), chosen.targets.cpu().numpy()
+    models: list[Any] = [Ridge(alpha=penalty) for penalty in 10.0 ** np.arange(-2, 5)]
+    if problem.classes:
         uneven = "balanced" if problem.metric is Metric.BALANCED_ACCURACY else None
-        for strength in 10.0 ** np.arange(-4, 3):
-            model = LogisticRegression(
-                C=strength, class_weight=uneven, max_iter=300, tol=1e-3, random_state=integer(seed, "linear", bits=32)
-            )
-            with _quiet():
-                model.fit(x, y)
-            found.append(tuple(_hits(model.predict(a), b, problem) for a, b in (select, test)))  # type: ignore[arg-type]
-    best = max(found, key=lambda pair: pair[0])
+        models = [
+            LogisticRegression(C=strength, class_weight=uneven, max_iter=300, tol=1e-3)
+            for strength in 10.0 ** np.arange(-4, 3)
+        ]
+    with _quiet():
+        best = max((model.fit(x, y) for model in models), key=lambda model: _judge(model, problem, problem.select))
     note = f"linear model on {len(rows)} of {len(problem.train)} rows" if len(rows) < len(problem.train) else ""
-    return Linear(*best, note)
+    return Linear(_judge(best, problem, problem.select), _judge(best, problem, problem.test), note)
 
 
-def _plain(split: Split) -> tuple[np.ndarray, np.ndarray]:
-    x = torch.cat([batch[0].flatten(1).cpu() for batch in split.batches()])
-    return x.numpy(), split.targets.cpu().numpy()
-
-
-def _r2(found: np.ndarray, expected: np.ndarray, problem: Problem) -> float:
-    return float(score(problem.metric, torch.from_numpy(found).float(), torch.from_numpy(expected).float()))
-
-
-def _hits(found: np.ndarray, expected: np.ndarray, problem: Problem) -> float:
-    votes = torch.nn.functional.one_hot(torch.from_numpy(found), problem.task.outputs).float()
-    return float(score(problem.metric, votes, torch.from_numpy(expected)))
+def _judge(model: Any, problem: Problem, split: Split) -> float:
+    """Score a scikit-learn model, a batch at a time."""
+    found = [torch.from_numpy(model.predict(x.flatten(1).cpu().numpy())) for x, _, _ in split.batches()]
+    outputs, targets = torch.cat(found), split.targets.cpu()
+    if problem.classes:
+        return float(score(problem.metric, torch.nn.functional.one_hot(outputs, problem.classes).float(), targets))
+    return float(score(problem.metric, outputs.float().reshape(targets.shape), targets))
 
 
 @contextmanager
