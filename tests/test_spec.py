@@ -91,6 +91,13 @@ def test_any_text_on_the_command_line_is_a_component_or_a_clear_error(text):
         assert dataclasses.is_dataclass(parse("networks", text))
 
 
+def test_what_the_text_leaves_out_comes_from_the_base():
+    base = PerformanceMatching(steps=7, noise=0.5)
+    found = parse("methods", "performance-matching:steps=9", base)
+    assert found == PerformanceMatching(steps=9, noise=0.5)
+    assert parse("methods", "gradient-matching:steps=9", base) == GradientMatching(steps=9)
+
+
 def test_tensors_are_set_aside_and_nan_is_not_json():
     tensors = {}
     plain = encode({"a": (torch.ones(2), float("inf"))}, tensors)

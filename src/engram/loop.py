@@ -183,7 +183,7 @@ def distill(
         >>> distill(load_problem("wine"), budget=PerClass(1), steps=5).items
         3
     """
-    method = parse("methods", method) if isinstance(method, str) else method
+    method = parse("methods", method, defaults.method(problem)) if isinstance(method, str) else method
     network = parse("networks", network) if isinstance(network, str) else network
     method = configured(method or defaults.method(problem), steps)
     training = training or defaults.training(problem, network)

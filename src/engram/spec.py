@@ -67,12 +67,13 @@ def load(folder: str, name: str) -> type:
     return component
 
 
-def parse(folder: str, text: str) -> Any:
+def parse(folder: str, text: str, base: Any = None) -> Any:
     """Read a component from one word: ``name`` or ``name:field=value,field=value``.
 
     Args:
         folder: as in `names`.
         text: values are JSON, or bare words for strings.
+        base: a component of the same kind whose fields stand where the text says nothing.
 
     Returns:
         The component with those fields.
@@ -88,6 +89,9 @@ def parse(folder: str, text: str) -> Any:
     name, _, tail = text.partition(":")
     cls = load(folder, name)
     given = dict(_assignments(tail, where=repr(text)))
+    if type(base) is cls:
+        rest = {field.name: getattr(base, field.name) for field in dataclasses.fields(cls) if field.name not in given}
+        return dataclasses.replace(_build(cls, {k: _untag(v) for k, v in given.items()}, where=repr(text)), **rest)
     return _build(cls, {key: _untag(value) for key, value in given.items()}, where=repr(text))
 
 

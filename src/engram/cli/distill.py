@@ -95,14 +95,16 @@ def command(
     out = check_writable(shown, force or resume)
     beside = Beside.of(out)
     beside.check(force or resume)
-    given = parse("methods", method) if method else None
+    if method:
+        parse("methods", method)  # a wrong word is refused before data are read
     architecture = parse("networks", network) if network else None
     place = device_of(device)
     problem = load_problem(source, seed=seed, **settings).to(place)
     for note in problem.notes:
         say(f"engram: note: {note}")
     spare_threads(problem.task.shape)
-    chosen = configured(given or defaults.method(problem), steps)
+    usual = defaults.method(problem)
+    chosen = configured(parse("methods", method, usual) if method else usual, steps)
     training = defaults.training(problem, architecture)
     precision = Precision(dtype) if dtype else defaults.precision(problem)
     budget = budget or (PerClass(1) if problem.classes else Items(10))

@@ -1,5 +1,7 @@
 """engram list: what can be named on the command line."""
 
+import sys
+
 import click
 
 from ._terminal import emit, json_option
@@ -21,7 +23,7 @@ def command(as_json: bool) -> None:
     for folder, components in found.items():
         click.secho(folder, bold=True)
         for name, fields in components.items():
-            summary = (load(folder, name).__doc__ or "").strip().splitlines()[0]
+            summary = (sys.modules[load(folder, name).__module__].__doc__ or "").splitlines()[0]
             click.echo(f"  {name}: {summary}")
             if fields:
                 click.echo("      " + ", ".join(f"{key}={value}" for key, value in fields.items()))
