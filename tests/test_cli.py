@@ -122,6 +122,22 @@ def test_an_engram_can_be_judged_on_other_data_of_its_kind(capsys):
     assert "not those that the engram was distilled from" in capsys.readouterr().err
 
 
+def test_classes_in_another_order_are_the_same_classes(wine):
+    from engram import Protocol, distill, evaluate
+    from engram.problem import Problem
+
+    x = wine.preprocessing.recover(wine.train.inputs)
+    test = (wine.preprocessing.recover(wine.test.inputs), wine.test.targets.numpy())
+    y = wine.train.targets.numpy()
+    one = Problem.from_arrays(x, np.array(["a", "b", "c"])[y], test=(test[0], np.array(["a", "b", "c"])[test[1]]))
+    other = Problem.from_arrays(x, y, test=test, class_names=("c", "b", "a"))
+    memory = distill(one, steps=30)
+    same = evaluate(memory, one, Protocol(seeds=2, baselines=False))
+    swapped = evaluate(memory, other, Protocol(seeds=2, baselines=False))
+    assert np.mean(same.rows["engram"].runs) > 0.8
+    assert np.mean(swapped.rows["engram"].runs) < 0.5, "a is c there: names decide, not their order"
+
+
 def images(folder, size=(8, 8), n=8):
     rng = np.random.default_rng(0)
     for k, name in enumerate(("bright", "dark")):

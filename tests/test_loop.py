@@ -76,6 +76,19 @@ def test_distillation_beats_its_start_on_wine(wine):
     assert memory.provenance["select_score"] > 0.9
 
 
+def test_dropout_in_the_outer_loop_repeats(wine):
+    from torch import nn
+
+    def mine():
+        return nn.Sequential(nn.Linear(13, 8), nn.Dropout(0.5), nn.Linear(8, 3))
+
+    runs = []
+    for stray in (0, 1):
+        torch.manual_seed(stray)
+        runs.append(distill(wine, network=Custom(mine, head="2"), steps=5).samples.inputs)
+    assert torch.equal(*runs)
+
+
 def test_a_network_of_the_users_own(wine):
     from torch import nn
 

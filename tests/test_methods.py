@@ -8,7 +8,8 @@ import torch
 from engram import defaults
 from engram.budget import Bytes, Items, PerClass, Precision
 from engram.distances import cosine_distance
-from engram.errors import BudgetError
+from engram.errors import BudgetError, SettingError
+from engram.hypergradients import Unroll
 from engram.loop import iterate
 from engram.methods.gradient_matching import GradientMatching
 from engram.methods.herding import Herding
@@ -145,6 +146,25 @@ def test_gradients_of_equal_sets_do_not_differ(wine):
             )
 
 
+@pytest.mark.parametrize("grain", ["unit", "layer", "whole"])
+def test_directions_do_not_depend_on_lengths(grain):
+    g = {"a": torch.randn(3, 4, generator=stream(0, "g"))}
+    small = {key: 1e-7 * value for key, value in g.items()}
+    assert float(cosine_distance(small, small, grain)) == pytest.approx(0, abs=1e-4)
+    assert float(cosine_distance(g, small, grain)) == pytest.approx(0, abs=1e-4)
+
+
+def test_a_training_that_the_samples_cannot_reach_is_refused(wine):
+    training = defaults.training(wine, MLP(width=8))
+    bare = dataclasses.replace(training, phases=training.phases[:1])
+    with pytest.raises(SettingError, match="nothing depends on the samples"):
+        PerformanceMatching().init(wine, bare, PerClass(1), Precision.FLOAT32, 0)
+    reached = PerformanceMatching(steps=3, hypergradient=Unroll(steps=2))
+    *_, (state, _) = iterate(reached, wine, bare, PerClass(1))
+    start = reached.init(wine, bare, PerClass(1), Precision.FLOAT32, 0)
+    assert not torch.equal(state.canvas.inputs, start.canvas.inputs)
+
+
 def test_directions_by_unit_layer_and_whole_have_known_values():
     one = {"a": torch.tensor([[1.0, 0.0], [0.0, 2.0]]), "b": torch.tensor([3.0])}
     other = {"a": torch.tensor([[0.0, 1.0], [0.0, 4.0]]), "b": torch.tensor([-3.0])}
@@ -184,6 +204,6 @@ def test_networks_of_the_pool_grow_and_are_replaced(wine):
     for _ in range(30):
         state, _ = method.step(state, wine, short)
         ages.append(state.pool.ages.tolist())
-    assert max(map(max, ages)) == 3, "a network that has completed its training is replaced at once"
+    assert max(map(max, ages)) == 4, "a network that has completed its training is used once more, then replaced"
     assert min(state.pool.generation.tolist()) >= 3
     assert len({tuple(a) for a in ages}) > 3

@@ -178,6 +178,18 @@ def test_negative_pixels_columns_of_labels_and_foreign_bytes_are_taken(rng):
     assert Problem.from_arrays(images.astype(">f4"), Y).train.inputs.dtype == torch.float32
 
 
+def test_items_are_shared_as_far_as_classes_go(rng):
+    y = np.array([0] * 60 + [1] * 30 + [2] * 10)
+    problem = Problem.from_arrays(rng.normal(size=(100, 2)), y)
+    sizes = [len(rows) for rows in problem.train.by_class]
+    counts = problem.counts(Items(45), 0)
+    assert sum(counts) == 45
+    assert counts[2] == sizes[2]
+    assert abs(counts[0] - counts[1]) <= 1 or counts[1] == sizes[1]
+    with pytest.raises(BudgetError, match="class '2' has"):
+        problem.counts(PerClass(12), 0)
+
+
 def test_other_data_seen_through_an_older_preprocessing(rng):
     frame = table(90)
     one = Problem.from_frame(frame, "bought")

@@ -181,9 +181,16 @@ def test_dropout_is_on_in_training_and_off_in_prediction():
     model = model_of(network, TASK)
     params = initialise(network, TASK, 0)
     x = samples().inputs
-    assert model.random
     assert torch.equal(model.outputs(params, x), model.outputs(params, x))
     assert not torch.equal(model.outputs(params, x, training=True), model.outputs(params, x, training=True))
+
+
+def test_plain_modules_of_tied_networks_predict_the_same():
+    from engram.artefact import Replay
+
+    fitted = fit(Training.default(Custom(Tied, head="fc"), steps=5), TASK, {"main": samples()}, [0])
+    x = samples().inputs
+    assert torch.allclose(Replay(fitted, None, None).module(x), fitted.outputs(x)[0], atol=1e-5)
 
 
 def test_tied_weights_stay_tied_in_descent():
@@ -198,6 +205,12 @@ class Normed(Dropped):
         self.drop = nn.BatchNorm1d(16)
 
 
+class Buffered(Dropped):
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("noise", torch.randn(3))
+
+
 class Softmaxed(Dropped):
     def forward(self, x):
         return super().forward(x).softmax(-1)
@@ -207,6 +220,7 @@ class Softmaxed(Dropped):
     ("network", "message"),
     [
         (Custom(Normed, head="fc"), "running statistics"),
+        (Custom(Buffered, head="fc"), "buffer 'module.noise' is drawn at random"),
         (Custom(Softmaxed, head="fc"), "changes its outputs after 'fc'"),
         (Custom(Dropped, head="head"), "not a linear layer of the network; its linear layers: a, fc"),
         (Custom(lambda: nn.Sequential(nn.Linear(4, 3)), head="0"), "this problem has 2"),

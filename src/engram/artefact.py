@@ -32,7 +32,6 @@ from .training import Training
 __all__ = ["Engram", "Replay", "load"]
 
 _FORMAT = 1
-_MOST_MANIFEST = 64 * 2**20
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,11 +51,12 @@ class Replay:
     def outputs(self, raw: Any) -> Tensor:
         """Scores (N, C) of raw inputs, averaged over networks, computed in batches."""
         stored = self.preprocessing.encode(raw)
-        parts = [
-            self.fitted.outputs(self.preprocessing.normalise(stored[start : start + 1024])).mean(0)
-            for start in range(0, len(stored), 1024)
-        ]
-        return torch.cat(parts) if parts else torch.zeros(0, self.target.outputs)
+        device = next(iter(self.fitted.params.values())).device
+        parts = [torch.zeros(0, self.target.outputs)]
+        for start in range(0, len(stored), 1024):
+            inputs = self.preprocessing.normalise(stored[start : start + 1024]).to(device)
+            parts.append(self.fitted.outputs(inputs).mean(0).cpu())
+        return torch.cat(parts)
 
     def predict(self, raw: Any) -> np.ndarray:
         """Class names, or numbers in the target's own units.
@@ -78,8 +78,15 @@ class Replay:
         """The trained network as an ordinary module; it takes normalised inputs."""
         from copy import deepcopy
 
-        module = deepcopy(self.fitted.model.module)
-        module.load_state_dict(self.fitted.one(0), strict=False)
+        model, params = self.fitted.model, self.fitted.one(0)
+        module = deepcopy(model.module)
+        for alias, name in model.tied.items():
+            if alias in params:
+                # A readout fitted in closed form no longer shares its weights.
+                layer, _, own = alias.rpartition(".")
+                setattr(module.get_submodule(layer), own, nn.Parameter(params[name].clone()))
+        known = {key: params[key if key in params else model.tied[key]] for key, _ in module.named_parameters()}
+        module.load_state_dict(known, strict=False)
         return module
 
     def save(self, path: str | Path, force: bool = False) -> Path:
@@ -297,8 +304,8 @@ def load(path: str | Path) -> Engram:
 def _store(key: str, value: Tensor, precision: Precision, scale: Tensor | None = None) -> tuple[Tensor, ...]:
     """A float tensor at a stored precision: the values, and for eight bits their offset and step."""
     if not value.is_floating_point():
-        small = value.numel() and int(value.min()) >= 0 and int(value.max()) < 256
-        return (value.to(torch.uint8 if small else torch.int32),)
+        small = value.numel() > 0 and int(value.min()) >= 0 and int(value.max()) < 256
+        return (value.to(torch.uint8 if small else torch.int16),)
     if precision is Precision.FLOAT32:
         return (value.float(),)
     if precision is Precision.FLOAT16 or not key.endswith("inputs"):
@@ -318,4 +325,4 @@ def _restore(stored: tuple[Tensor, ...]) -> Tensor:
         return values.float() * step + low
     if values.dtype == torch.float16:
         return values.float()
-    return values.long() if values.dtype in (torch.uint8, torch.int32) else values
+    return values.long() if values.dtype in (torch.uint8, torch.int16) else values

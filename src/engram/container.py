@@ -17,8 +17,6 @@ from .errors import ArtefactError, OutputError
 
 __all__ = ["check_writable", "read_tensors", "replace_file", "write_tensors"]
 
-_MOST_MANIFEST = 64 * 2**20
-
 
 def write_tensors(path: str | Path, tensors: Mapping[str, Tensor], manifest: Mapping[str, Any], force: bool) -> None:
     """Write tensors and a JSON manifest as one safetensors file with a digest, atomically."""
@@ -47,15 +45,16 @@ def read_tensors(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         raise ArtefactError(f"{path}: not an engram, or truncated ({error})") from error
     try:
         # One entry, since the format keeps several in no fixed order and equal runs must give equal files.
-        content = json.loads(header.get("engram", "")[:_MOST_MANIFEST])
+        content = json.loads(header.get("engram", ""))
         text, digest = str(content["manifest"]), content["digest"]
-    except (ValueError, KeyError, TypeError) as error:
+        manifest = dict(json.loads(text))
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise ArtefactError(f"{path}: a safetensors file without an engram's manifest") from error
     if digest != _digest(text, tensors):
         raise ArtefactError(
             f"{path}: the checksum does not match: the file was altered or damaged after it was written"
         )
-    return tensors, json.loads(text)
+    return tensors, manifest
 
 
 def check_writable(path: str | Path, force: bool) -> Path:

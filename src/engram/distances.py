@@ -39,6 +39,6 @@ def cosine_distance(one: Params, other: Params, grain: Grain = "layer") -> Tenso
     else:
         rows = lambda g: g.flatten(1) if grain == "unit" else g.reshape(1, -1)  # noqa: E731
         pairs = [(rows(g), rows(other[key])) for key, g in one.items() if g.ndim >= 2]
-    # The floor keeps the derivative finite where a unit receives no gradient.
-    norms = [(a.square().sum(1) * b.square().sum(1) + 1e-12).sqrt() for a, b in pairs]
-    return torch.cat([1 - (a * b).sum(1) / norm for (a, b), norm in zip(pairs, norms, strict=True)]).sum()
+    # The floor keeps the derivative finite where a unit receives no gradient at all.
+    unit = lambda g: g / (g.square().sum(1, keepdim=True) + 1e-24).sqrt()  # noqa: E731
+    return torch.cat([1 - (unit(a) * unit(b)).sum(1) for a, b in pairs]).sum()

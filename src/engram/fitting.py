@@ -1,7 +1,6 @@
 """Training networks: many at once, their parameters stacked along a leading axis, gradients by `vmap`."""
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +14,7 @@ from .linalg import ridge
 from .network import Model, initialise, model_of, stack
 from .optimizers import Moments, Params
 from .problem import Split, Task
-from .random import integer, isolated, minibatch, stream
+from .random import isolated, minibatch, stream
 from .synthetic import Synthetic
 from .training import Descent, Loss, Part, Phase, Ridge, Training
 
@@ -73,7 +72,8 @@ def fit(
         training: network and phases.
         task: shape of inputs and number of outputs.
         sets: by name, the data each phase reads; or one such mapping per seed, all of the same sizes.
-        seeds: one network each.
+        seeds: one network each. Parameters and batches depend on a network's own seed; dropout also on those
+            trained beside it.
         observe: sees the networks while they learn.
 
     Returns:
@@ -226,7 +226,7 @@ def _descend_all(
                 _draw(data, [minibatch(rows, size, step, seed, "batches", number) for seed in seeds], apart),
                 True,
             )
-        with isolated(integer(seeds[0], "dropout", number), step) if model.random else nullcontext():
+        with isolated(seeds[0], "dropout", number, step):
             params, moments, _ = descend(model, phase, params, moments, batch, own, solver.scale(step))
         params = {key: value.detach() for key, value in params.items()}
         if observe:

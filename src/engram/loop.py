@@ -20,6 +20,7 @@ from .method import Method, Metrics
 from .metrics import score
 from .network import Network
 from .problem import Problem, Split
+from .random import isolated
 from .spec import decode, encode, parse, render
 from .training import Training
 
@@ -84,7 +85,8 @@ def iterate(
     """
     state = method.init(problem, training, budget, precision, seed) if state is None else state
     for _ in range(getattr(state, "step", 0), method.steps):
-        state, metrics = method.step(state, problem, training)
+        with isolated(seed, "outer", getattr(state, "step", 0)):
+            state, metrics = method.step(state, problem, training)
         yield state, metrics
 
 
@@ -122,7 +124,9 @@ def run(
     current = start
     yield current, {}
     while current.step < method.steps and current.status == "running":
-        state, metrics = method.step(current.state, problem, training)
+        # Dropout draws from the global generator.
+        with isolated(seed, "outer", current.step):
+            state, metrics = method.step(current.state, problem, training)
         if not (all(np.isfinite(value) for value in metrics.values()) and _finite(method.export(state))):
             # The state before the step is the last good one.
             yield replace(current, status=f"diverged at step {current.step}"), metrics
@@ -188,6 +192,7 @@ def distill(
     method = configured(method or defaults.method(problem), steps)
     training = training or defaults.training(problem, network)
     precision = precision or defaults.precision(problem)
+    encode(training)  # what no file could keep is refused before the work, not after it
     budget = budget or (PerClass(1) if problem.classes else Items(10))
     every = validation_interval(method.steps)
     final = start
@@ -256,7 +261,10 @@ def resume(path: str | Path, identity: str, device: str = "cpu") -> Run:
             f"{path} is a checkpoint of other data or settings: repeat the command it was made with, or start anew "
             "with --force"
         )
-    result: Run = decode(manifest["run"], {key: value.to(device) for key, value in tensors.items()})
+    try:
+        result: Run = decode(manifest["run"], {key: value.to(device) for key, value in tensors.items()})
+    except (KeyError, TypeError, ValueError, AttributeError, LookupError, RecursionError) as error:
+        raise ArtefactError(f"{path}: its manifest does not describe a run ({error})") from error
     return result
 
 
@@ -275,7 +283,10 @@ def _finite(canvases: Mapping[str, Canvas]) -> bool:
 
 def _validate(canvases: Mapping[str, Canvas], problem: Problem, training: Training, precision: Precision) -> float:
     engram = _bare(canvases, problem, training, precision)
-    fitted = fit(training, problem.task, engram.sets, _VALIDATION_SEEDS)
+    try:
+        fitted = fit(training, problem.task, engram.sets, _VALIDATION_SEEDS)
+    except DivergenceError:
+        return float("-inf")
     return float(score(problem.metric, outputs(fitted, problem.validation), problem.validation.targets).mean())
 
 
@@ -308,9 +319,9 @@ def _engram(
         "data_bytes": problem.bytes,
         "input_names": list(problem.names),
         "notes": list(problem.notes),
-        "select_score": None if np.isnan(final.best_score) else final.best_score,
+        "select_score": final.best_score if np.isfinite(final.best_score) else None,
         "history": [
-            [step, None if np.isnan(loss) else loss, None if np.isnan(v) else v] for step, loss, v in final.history
+            [step, *(value if np.isfinite(value) else None for value in (loss, v))] for step, loss, v in final.history
         ],
         "versions": {"engram": __version__, "torch": str(torch.__version__), "python": platform.python_version()},
     }

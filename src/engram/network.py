@@ -18,9 +18,6 @@ from .random import isolated
 __all__ = ["Model", "Net", "Network", "initialise", "model_of", "stack"]
 
 
-_DROPOUT = (nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropout, nn.FeatureAlphaDropout)
-
-
 class Network(Protocol):
     """An architecture, a frozen value. Initialisers may draw from the global generator: `initialise` isolates it."""
 
@@ -61,14 +58,12 @@ class Model:
         learner: the skeleton in training mode, for steps of training (dropout is on).
         head: prefix of the readout's parameters.
         tied: names that share another name's parameter.
-        random: whether training draws random numbers (dropout).
     """
 
     module: nn.Module
     learner: nn.Module
     head: str
     tied: Mapping[str, str]
-    random: bool
 
     def outputs(self, params: Params, inputs: Tensor, training: bool = False) -> Tensor:
         """Outputs (N, C)."""
@@ -129,6 +124,13 @@ def model_of(network: Network, task: Task) -> Model:
     """
     with isolated(0, "skeleton"):
         module = network.build(task.shape, task.outputs)
+    with isolated(1, "skeleton"):
+        other = dict(network.build(task.shape, task.outputs).named_buffers())
+    for name, buffer in module.named_buffers():
+        if "running_" not in name and "num_batches" not in name and not torch.equal(buffer, other[name]):
+            raise NetworkError(
+                f"buffer {name!r} is drawn at random, and would be the same in every network: use a parameter"
+            )
     for name, part in module.named_modules():
         if getattr(part, "track_running_stats", False):
             raise NetworkError(
@@ -138,8 +140,7 @@ def model_of(network: Network, task: Task) -> Model:
     first = {id(value): name for name, value in reversed([*module.named_parameters(remove_duplicate=False)])}
     every = dict(module.named_parameters(remove_duplicate=False))
     tied = {name: first[id(value)] for name, value in every.items() if first[id(value)] != name}
-    random = any(isinstance(part, _DROPOUT) for part in module.modules())
-    return Model(deepcopy(module).eval(), module.train(), str(module.head_name), tied, random)
+    return Model(deepcopy(module).eval(), module.train(), str(module.head_name), tied)
 
 
 def initialise(network: Network, task: Task, seed: int, *names: str | int) -> Params:

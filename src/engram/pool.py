@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from .errors import SettingError
 from .fitting import descend
 from .network import initialise, model_of, stack
 from .optimizers import Moments, Params
@@ -61,7 +62,7 @@ class Nursery:
         training: its first phase is what they follow.
         task: shape of inputs and number of outputs.
         size: number of networks.
-        oldest: age in inner steps at which a fresh network takes the place.
+        oldest: age in inner steps after which a fresh network takes the place.
         seed: the run's seed.
         device: where they live.
     """
@@ -90,7 +91,7 @@ class Nursery:
         for _ in range(steps):
             params, moments, _ = descend(model, self.training.phases[0], params, moments, batch)
         pool = pool.put(places, params, moments, pool.ages[places] + steps, renewed=0)
-        old = places[pool.ages[places] >= self.oldest]
+        old = places[pool.ages[places] > self.oldest]
         if len(old) == 0:
             return pool
         fresh = stack([self._newborn(place, int(pool.generation[place]) + 1) for place in old.tolist()])
@@ -107,5 +108,9 @@ class Nursery:
     @property
     def _descent(self) -> Descent:
         solver = self.training.phases[0].solver
-        assert isinstance(solver, Descent)
+        if not isinstance(solver, Descent) or solver.batch is not None or solver.cosine:
+            raise SettingError(
+                "networks of the pool learn by descent on all samples at a constant rate: the training's first phase "
+                f"is {solver}"
+            )
         return solver

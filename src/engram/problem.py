@@ -11,7 +11,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from .budget import Budget, Precision
+from .budget import Budget, PerClass, Precision
 from .errors import BudgetError, DataError, SettingError, UnknownNameError, nearest
 from .metrics import Metric
 from .preprocessing import Classes, Columns, Numbers, Pixels, Preprocessing, Target, Vectors
@@ -36,18 +36,13 @@ class Task:
     """What a network must fit: shape of an input, number of outputs, and the metric.
 
     Example:
-        >>> Task((64,), 10, Metric.ACCURACY).is_classification
-        True
+        >>> Task((64,), 10, Metric.ACCURACY).outputs
+        10
     """
 
     shape: tuple[int, ...]
     outputs: int
     metric: Metric
-
-    @property
-    def is_classification(self) -> bool:
-        """Whether outputs are class scores."""
-        return self.metric is not Metric.R2
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,7 +108,7 @@ class Problem:
         select: what hyperparameters and checkpoints are chosen on.
         test: what only `evaluate` reads.
         preprocessing: raw inputs to tensors, fitted on `train`.
-        target: raw targets to tensors, fitted on `train`.
+        target: raw targets to tensors; numbers are scaled by `train`, classes are named by all rows.
         metric: chosen by the task.
         notes: warnings a reader of the scores should know.
         names: of the input columns, where they have any.
@@ -178,7 +173,15 @@ class Problem:
                 f"{sum(counts)} synthetic items were asked for and there are {len(self.train)} training rows: "
                 "ask for fewer"
             )
-        return counts
+        if self.classes is None:
+            return counts
+        sizes = [len(rows) for rows in self.train.by_class]
+        if isinstance(budget, PerClass) and budget.count > min(sizes):
+            name = self.target.decode(torch.eye(self.classes))[sizes.index(min(sizes))]
+            raise BudgetError(
+                f"{budget.count} per class were asked for and class {name!r} has {min(sizes)} training rows"
+            )
+        return _poured(sum(counts), sizes)
 
     @cached_property
     def validation(self) -> Split:
@@ -225,9 +228,12 @@ class Problem:
         def again(split: Split) -> Split:
             raw = self.preprocessing.recover(split.inputs)
             labels = self.target.decode(self.target.scores(split.targets))
-            weights = split.class_weights if self.classes == target.outputs else None
             return Split(preprocessing.encode(raw), target.encode(labels), preprocessing, target, weights)
 
+        weights = None
+        if metric is Metric.BALANCED_ACCURACY:
+            labels = target.encode(self.target.decode(self.target.scores(self.train.targets)))
+            weights = _weights(torch.bincount(labels, minlength=target.outputs).clamp_min(1))
         train, select, test = (again(split) for split in (self.train, self.select, self.test))
         return Problem(self.name, train, select, test, preprocessing, target, metric, self.notes, self.names)
 
@@ -398,7 +404,7 @@ class Problem:
                 target = Classes(tuple(class_names[int(n)] for n in target.names))
             uneven = float(counts.max() / counts.min()) > _UNEVEN
             metric = Metric.BALANCED_ACCURACY if uneven else Metric.ACCURACY
-            weights = counts.sum() / (counts * len(counts)) if uneven else None
+            weights = _weights(counts) if uneven else None
         splits = {
             part: Split(preprocessing.encode(x), encoded[part], preprocessing, target, weights)
             for part, (x, _) in parts.items()
@@ -407,6 +413,22 @@ class Problem:
         if shared:
             notes += (f"{shared} of {len(splits['test'])} test rows also stand in the training split",)
         return cls(name, splits["train"], splits["select"], splits["test"], preprocessing, target, metric, notes, names)
+
+
+def _weights(counts: Tensor) -> Tensor:
+    """Class weights with mean one over rows."""
+    return counts.sum() / (counts * len(counts))
+
+
+def _poured(total: int, sizes: list[int]) -> tuple[int, ...]:
+    """Share items among classes as evenly as their sizes allow, the first classes taking what is left over."""
+    counts = [0] * len(sizes)
+    while sum(counts) < total:
+        open_classes = [k for k, size in enumerate(sizes) if counts[k] < size]
+        lowest = min(counts[k] for k in open_classes)
+        for k in [k for k in open_classes if counts[k] == lowest][: total - sum(counts)]:
+            counts[k] += 1
+    return tuple(counts)
 
 
 def _check_task(task: str | None) -> None:

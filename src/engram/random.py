@@ -11,7 +11,7 @@ __all__ = ["integer", "isolated", "minibatch", "stream"]
 
 
 def integer(seed: int, *names: str | int, bits: int = 63) -> int:
-    r"""Hash a seed and a purpose into an integer: :math:`h(\text{seed}, \text{names}) \bmod 2^{bits}`.
+    r"""Hash a seed and a purpose into an integer: :math:`\lfloor h(\text{seed}, \text{names})\,/\,2^{64-bits}\rfloor`.
 
     Args:
         seed: the run's seed, any integer.
@@ -40,7 +40,7 @@ def stream(seed: int, *names: str | int) -> torch.Generator:
         names: the purpose; a step number belongs here.
 
     Returns:
-        A CPU generator. Draw on the CPU and move the result, and every device sees the same numbers.
+        A CPU generator, one of the 2**32 that torch tells apart. Draw on the CPU and move the result, and every device sees the same numbers.
 
     Example:
         >>> a = torch.randn(2, generator=stream(0, "noise", 7))
@@ -74,7 +74,7 @@ def isolated(seed: int, *names: str | int) -> Iterator[None]:
 
 
 def minibatch(rows: int, size: int, step: int, seed: int, *names: str | int) -> torch.Tensor:
-    """Rows of one minibatch: a slice of the shuffle of its epoch, so that every row is seen as often.
+    """Rows of one minibatch: a slice of the shuffle of its epoch; rows that do not fill one wait for the next.
 
     Args:
         rows: how many there are.

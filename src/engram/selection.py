@@ -17,7 +17,7 @@ from .problem import Problem
 from .random import integer, stream
 from .training import Training
 
-__all__ = ["Chosen", "Pick", "Selection", "centres", "choose", "initial"]
+__all__ = ["Chosen", "Pick", "Selection", "anyone", "centres", "choose", "initial"]
 
 Pick = Callable[[Tensor, int, torch.Generator], Tensor]
 """(rows (N, D), how many, generator) to the rows' indices."""
@@ -69,7 +69,7 @@ def choose(problem: Problem, counts: tuple[int, ...], pick: Pick, seed: int) -> 
         The rows.
     """
     parts = []
-    for group, (rows, count) in enumerate(zip(_groups(problem, seed), counts, strict=True)):
+    for group, (rows, count) in enumerate(zip(_groups(problem, counts, seed), counts, strict=True)):
         flat = problem.train.batch(rows)[0].flatten(1)
         parts.append(rows[pick(flat, min(count, len(rows)), stream(seed, "pick", group)).to(rows.device)])
     return _plain(problem, torch.cat(parts))
@@ -89,7 +89,7 @@ def centres(problem: Problem, counts: tuple[int, ...], seed: int) -> Plain:
     from sklearn.cluster import KMeans
 
     inputs, targets = [], []
-    for group, (rows, count) in enumerate(zip(_groups(problem, seed), counts, strict=True)):
+    for group, (rows, count) in enumerate(zip(_groups(problem, counts, seed), counts, strict=True)):
         x, y, _ = problem.train.batch(rows)
         flat = x.flatten(1).cpu()
         state = integer(seed, "centres", group, bits=32)
@@ -98,6 +98,10 @@ def centres(problem: Problem, counts: tuple[int, ...], seed: int) -> Plain:
             near = torch.from_numpy(member == label)
             inputs.append(x.cpu()[near].mean(0))
             targets.append(torch.tensor(group) if problem.classes else y.cpu()[near].mean(0))
+        # Where rows repeat there are fewer centres than asked for: real rows fill up.
+        for row in anyone(flat, count - len(set(member.tolist())), stream(seed, "fill", group)).tolist():
+            inputs.append(x[row].cpu())
+            targets.append(torch.tensor(group) if problem.classes else y[row].cpu())
     device = problem.train.inputs.device
     return Plain(torch.stack(inputs).to(device), torch.stack(targets).to(device), problem.classes or 0)
 
@@ -115,16 +119,7 @@ def initial(problem: Problem, counts: tuple[int, ...], start: str, soft: bool, s
     Returns:
         The canvas, and the class for which each sample was made.
     """
-    plain = centres(problem, counts, seed) if start == "centres" else choose(problem, counts, _anyone, seed)
-    if len(plain.inputs) < sum(counts):
-        # k-means merges duplicate rows: fill up with real ones.
-        more = choose(problem, counts, _anyone, seed)
-        missing = sum(counts) - len(plain.inputs)
-        plain = Plain(
-            torch.cat([plain.inputs, more.inputs[:missing]]),
-            torch.cat([plain.targets, more.targets[:missing]]),
-            plain.classes,
-        )
+    plain = centres(problem, counts, seed) if start == "centres" else choose(problem, counts, anyone, seed)
     if start == "noise":
         noise = torch.randn(plain.inputs.shape, generator=stream(seed, "noise"))
         plain = plain.with_free({"inputs": noise.to(plain.inputs)})
@@ -134,14 +129,15 @@ def initial(problem: Problem, counts: tuple[int, ...], start: str, soft: bool, s
     return (Plain(plain.inputs, plain.decode().targets) if soft else plain), groups
 
 
-def _anyone(rows: Tensor, count: int, generator: torch.Generator) -> Tensor:
+def anyone(rows: Tensor, count: int, generator: torch.Generator) -> Tensor:
+    """Pick rows at random, without replacement."""
     return torch.randperm(len(rows), generator=generator)[:count]
 
 
-def _groups(problem: Problem, seed: int) -> list[Tensor]:
+def _groups(problem: Problem, counts: tuple[int, ...], seed: int) -> list[Tensor]:
     """Training rows by class (one group for regression), at most `_CANDIDATES` in all."""
     every = problem.train.by_class
-    most = max(_CANDIDATES // len(every), 1)
+    most = max(_CANDIDATES // len(every), *counts)
     kept = []
     for group, rows in enumerate(every):
         if len(rows) > most:

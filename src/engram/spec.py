@@ -22,7 +22,7 @@ from .errors import ArtefactError, SettingError, UnknownNameError, nearest
 __all__ = ["decode", "encode", "load", "names", "parse", "render"]
 
 _ROOT = Path(__file__).parent
-_CLOSED = ("cli", "report")
+_CLOSED = ("cli", "report", "__main__")
 """Packages whose classes no file may name."""
 
 

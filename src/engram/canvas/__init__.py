@@ -1,8 +1,8 @@
 """Free tensors that decode to synthetic samples: one file per way to spend the bytes.
 
 A canvas is a frozen dataclass with `free` (the tensors an outer optimizer moves), `with_free` (the same
-canvas with others) and `decode` (what a trainer receives). `PIXELS` names the tensors that may be stored
-at a lower precision than labels.
+canvas with others) and `decode` (what a trainer receives). Only tensors whose name ends in ``inputs`` may
+be stored in eight bits.
 """
 
 from typing import Protocol, Self

@@ -6,10 +6,13 @@ from typing import Self
 import torch
 from torch import Tensor
 
+from ..errors import SettingError
 from ..optimizers import Params
 from ..synthetic import Synthetic
 
 __all__ = ["Plain"]
+
+_MOST_CLASSES = 32_767
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,6 +33,10 @@ class Plain:
     inputs: Tensor
     targets: Tensor
     classes: int = 0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.classes <= _MOST_CLASSES or self.targets.ndim != (1 if self.classes else 2):
+            raise SettingError(f"labels of shape {tuple(self.targets.shape)} do not go with {self.classes} classes")
 
     @property
     def free(self) -> Params:

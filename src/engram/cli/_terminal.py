@@ -157,7 +157,7 @@ def _caption(scores: Any) -> str:
     n = len(scores.rows["engram"].runs)
     ceiling = scores.rows.get("full")
     which = f"; all data: {ceiling.note}" if ceiling is not None and ceiling.note else ""
-    return f"test {scores.metric}, mean ± standard error over {n} networks{which}"
+    return f"test {scores.metric}, mean ± standard error over {n} networks (and draws, for random rows){which}"
 
 
 def _plus_minus(value: Mapping[str, Any], signed: bool = False) -> str:

@@ -57,7 +57,6 @@ def command(
         notes.append(
             "the data or their split are not those that the engram was distilled from: test rows may have been learnt from"
         )
-        problem = problem.under(memory.preprocessing, memory.target, memory.metric)
     for note in notes:
         say(f"engram: note: {note}")
     spare_threads(problem.task.shape)

@@ -61,8 +61,7 @@ def fidelity(engram: Engram, problem: Problem, seeds: list[int], points: int = 1
     if not isinstance(solver, Descent) or solver.steps == 0:
         return None
     marks = sorted({round(solver.steps * k / points) for k in range(points + 1)})
-    rows = torch.arange(min(_ROWS, len(problem.train)), device=problem.train.inputs.device)
-    real = problem.train.rows(rows).batch(slice(None))
+    real = problem.train.sample(_ROWS, 0, 0, "fidelity")
     own = engram.sets[phase.data].batch(slice(None))
     taught: dict[int, Tensor] = {}
     cosines: list[float] = []

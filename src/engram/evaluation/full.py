@@ -123,9 +123,9 @@ def train_linear(problem: Problem, seed: int = 0) -> Linear:
             for strength in 10.0 ** np.arange(-4, 3)
         ]
     with _quiet():
-        best = max((model.fit(x, y) for model in models), key=lambda model: _judge(model, problem, problem.select))
+        best = max((model.fit(x, y) for model in models), key=lambda model: _judge(model, problem, problem.validation))
     note = f"linear model on {len(rows)} of {len(problem.train)} rows" if len(rows) < len(problem.train) else ""
-    return Linear(_judge(best, problem, problem.select), _judge(best, problem, problem.test), note)
+    return Linear(_judge(best, problem, problem.validation), _judge(best, problem, problem.test), note)
 
 
 def _judge(model: Any, problem: Problem, split: Split) -> float:

@@ -4,11 +4,14 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
+
+import torch
 
 from ..artefact import Engram
 from ..budget import Budget, Items, PerClass, Precision
 from ..canvas.plain import Plain
-from ..errors import DataError, SettingError
+from ..errors import DataError, DivergenceError, SettingError
 from ..fitting import Fitted, fit
 from ..loop import outputs
 from ..method import number_bytes
@@ -19,6 +22,7 @@ from ..methods.random import Random
 from ..metrics import score
 from ..network import Network
 from ..problem import Problem
+from ..spec import encode
 from ..training import Training
 from .full import Full, train_full, train_linear
 from .scores import Row, Scores
@@ -91,6 +95,8 @@ def evaluate(
         2
     """
     protocol = protocol or Protocol()
+    if not _alike((engram.preprocessing, engram.target), (problem.preprocessing, problem.target)):
+        problem = problem.under(engram.preprocessing, engram.target, engram.metric)
     if engram.task != problem.task:
         raise DataError(
             f"the engram is for {engram.task} and the data are {problem.task}: give the data it was made from"
@@ -101,6 +107,12 @@ def evaluate(
         rows[name] = row
         watch(name, 1.0)
     return Scores(problem.metric.value, rows, problem.notes)
+
+
+def _alike(one: Any, other: Any) -> bool:
+    a: dict[str, torch.Tensor] = {}
+    b: dict[str, torch.Tensor] = {}
+    return bool(encode(one, a) == encode(other, b)) and all(torch.equal(a[key].cpu(), b[key].cpu()) for key in a)
 
 
 def _rows(
@@ -145,9 +157,7 @@ def _budgets(engram: Engram, problem: Problem, soft: bool) -> Iterator[tuple[str
     """The engram's own number of items; then as many real rows as its bytes hold."""
     items = min(engram.items, len(problem.train))
     yield "", PerClass(items // problem.classes) if problem.classes and items % problem.classes == 0 else Items(items)
-    row = problem.row_bytes(engram.precision)
-    if soft:
-        row += problem.task.outputs * number_bytes(engram.precision) - problem.target.label_bytes
+    row = _item_bytes(problem, engram.precision, soft)
     fit_in = min(len(problem.train), max(engram.canvas_bytes // row, items))
     yield "_bytes", Items(fit_in)
 
@@ -165,19 +175,24 @@ def _baseline(
         canvases.append(full.soften(problem, plain) if name == "random_soft" else plain)
     fewest = min(len(canvas.inputs) for canvas in canvases)
     begun = time.perf_counter()
-    sets = [{"main": canvas.decode()} for canvas in canvases]
-    if len({len(canvas.inputs) for canvas in canvases}) == 1:
-        fitted = fit(training, problem.task, sets, seeds)
-        runs = _test(fitted, problem)
-    else:
-        runs = tuple(
-            _test(fit(training, problem.task, one, [seed]), problem)[0] for one, seed in zip(sets, seeds, strict=True)
-        )
+    names = {phase.data for phase in training.phases}
+    sets = [dict.fromkeys(names, canvas.decode()) for canvas in canvases]
+    groups = [(sets, seeds)]
+    if len({len(canvas.inputs) for canvas in canvases}) > 1:
+        groups = [([own], [seed]) for own, seed in zip(sets, seeds, strict=True)]
+    try:
+        runs = tuple(run for own, some in groups for run in _test(fit(training, problem.task, own, some), problem))
+    except DivergenceError:
+        runs = (float("nan"),) * len(seeds)
     seconds = (time.perf_counter() - begun) / len(seeds)
-    row_bytes = problem.row_bytes(engram.precision)
-    if name == "random_soft":
-        row_bytes += problem.task.outputs * number_bytes(engram.precision) - problem.target.label_bytes
-    return Row(runs, fewest, fewest * row_bytes, seconds)
+    return Row(runs, fewest, fewest * _item_bytes(problem, engram.precision, name == "random_soft"), seconds)
+
+
+def _item_bytes(problem: Problem, precision: Precision, soft: bool) -> int:
+    """Cost of a real row with its label, at the engram's precision."""
+    number = problem.task.outputs * number_bytes(precision)
+    label = number if soft or problem.classes is None else problem.target.label_bytes
+    return problem.preprocessing.item_bytes(precision.bytes) + label
 
 
 def _test(fitted: Fitted, problem: Problem) -> tuple[float, ...]:

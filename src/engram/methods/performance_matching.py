@@ -92,6 +92,10 @@ class PerformanceMatching:
 
     def init(self, problem: Problem, training: Training, budget: Budget, precision: Precision, seed: int) -> Matching:
         """Start from real rows or their centres, with a pool of fresh networks."""
+        if not isinstance(training.phases[-1].solver, Ridge) and getattr(self.hypergradient, "steps", 1) == 0:
+            raise SettingError(
+                "without a closed-form readout nothing depends on the samples: set hypergradient=Unroll(steps=...)"
+            )
         canvas, groups = initial(problem, counts(problem, budget, precision, soft=True), self.start, True, seed)
         nursery = self._nursery(problem, training, seed)
         return Matching(canvas, self._outer.init(canvas), nursery.fill(), groups, 0, seed)

@@ -2,12 +2,9 @@
 
 from dataclasses import dataclass
 
-import torch
-from torch import Tensor
-
 from ..canvas.plain import Plain
 from ..problem import Problem
-from ..selection import Selection, choose
+from ..selection import Selection, anyone, choose
 
 __all__ = ["Random"]
 
@@ -18,8 +15,4 @@ class Random(Selection):
 
     def select(self, problem: Problem, counts: tuple[int, ...], seed: int) -> Plain:
         """See the class."""
-        return choose(problem, counts, _draw, seed)
-
-
-def _draw(rows: Tensor, count: int, generator: torch.Generator) -> Tensor:
-    return torch.randperm(len(rows), generator=generator)[:count]
+        return choose(problem, counts, anyone, seed)
