@@ -173,6 +173,11 @@ def test_files_are_never_overwritten_unasked_and_written_whole(memory, file, tmp
     with pytest.raises(OutputError, match="is a folder"):
         memory.save(tmp_path)
 
+    (tmp_path / "link").symlink_to(file)
+    memory.save(tmp_path / "link", force=True)
+    assert (tmp_path / "link").is_symlink()
+    (tmp_path / "link").unlink()
+
     def full(*_):
         raise OSError(28, "No space left on device")
 

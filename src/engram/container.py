@@ -70,22 +70,23 @@ def check_writable(path: str | Path, force: bool) -> Path:
     Raises:
         OutputError: it exists, is a folder, or its folder is missing or cannot be written.
     """
-    path = Path(os.path.realpath(path))
-    if path.is_dir():
+    real = Path(os.path.realpath(path))
+    if real.is_dir():
         raise OutputError(f"{path} is a folder: give a file name")
-    if path.exists() and not path.is_file():
+    if real.exists() and not real.is_file():
         raise OutputError(f"{path} is a device or a pipe: give the name of an ordinary file")
-    if path.exists() and not force:
+    if real.exists() and not force:
         raise OutputError(f"{path} exists: choose another name, or pass --force (force=True) to replace it")
-    if not path.parent.is_dir():
-        raise OutputError(f"folder {path.parent} does not exist: create it first")
-    if not os.access(path.parent, os.W_OK):
-        raise OutputError(f"folder {path.parent} cannot be written: choose another place")
-    return path
+    if not real.parent.is_dir():
+        raise OutputError(f"folder {real.parent} does not exist: create it first")
+    if not os.access(real.parent, os.W_OK):
+        raise OutputError(f"folder {real.parent} cannot be written: choose another place")
+    return Path(path)
 
 
 def replace_file(path: Path, content: bytes) -> None:
-    """Write beside the target, then rename: a reader sees the old file or the new one."""
+    """Write beside the target, then rename: a reader sees the old file or the new one; links are followed."""
+    path = Path(os.path.realpath(path))
     temporary = None
     try:
         with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:

@@ -91,8 +91,7 @@ def command(
     from ..source import load_problem
     from ..spec import parse
 
-    shown = out or Path(f"{Path(source).stem or 'data'}.engram")
-    out = check_writable(shown, force or resume)
+    out = check_writable(out or Path(f"{Path(source).stem or 'data'}.engram"), force or resume)
     beside = Beside.of(out)
     beside.check(force or resume)
     if method:
@@ -176,7 +175,7 @@ def command(
     if as_json:
         emit(
             {
-                "file": str(shown),
+                "file": str(out),
                 "metric": problem.metric.value,
                 "status": status,
                 "scores": scores.as_json() if scores else {},
@@ -189,10 +188,10 @@ def command(
         )
         return
     click.echo(
-        f"{shown}: {memory.bytes:,} bytes of samples and preprocessing stand for {problem.bytes:,} bytes of data "
+        f"{out}: {memory.bytes:,} bytes of samples and preprocessing stand for {problem.bytes:,} bytes of data "
         f"(1/{problem.bytes / memory.bytes:.0f}); distilled in {distilled:.0f} s"
     )
     if scores:
         ours, full = seconds["train_engram"], seconds["train_full"]
         click.echo(f"training a network: {ours:.2f} s on the engram, {full:.2f} s on everything")
-    click.echo(f"Next: engram report {shown}    engram replay {shown} --out model.safetensors")
+    click.echo(f"Next: engram report {out}    engram replay {out} --out model.safetensors")
