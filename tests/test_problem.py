@@ -190,6 +190,15 @@ def test_items_are_shared_as_far_as_classes_go(rng):
         problem.counts(PerClass(12), 0)
 
 
+def test_classes_smaller_than_their_share_are_judged_too(rng):
+    from engram import Protocol, distill, evaluate
+
+    problem = Problem.from_arrays(rng.normal(size=(100, 2)), np.array([0] * 60 + [1] * 30 + [2] * 10))
+    memory = distill(problem, budget=Items(45), steps=2)
+    scores = evaluate(memory, problem, Protocol(seeds=2, full_steps=5))
+    assert {row.items for name, row in scores.rows.items() if not name.endswith("_bytes") and name != "full"} == {45}
+
+
 def test_other_data_seen_through_an_older_preprocessing(rng):
     frame = table(90)
     one = Problem.from_frame(frame, "bought")

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from ..artefact import Engram
-from ..budget import Budget, Items, PerClass, Precision
+from ..budget import Budget, Items, Precision
 from ..canvas.plain import Plain
 from ..errors import DataError, DivergenceError, SettingError
 from ..fitting import Fitted, fit
@@ -156,7 +156,7 @@ def _full_steps(problem: Problem) -> int:
 def _budgets(engram: Engram, problem: Problem, soft: bool) -> Iterator[tuple[str, Budget]]:
     """The engram's own number of items; then as many real rows as its bytes hold."""
     items = min(engram.items, len(problem.train))
-    yield "", PerClass(items // problem.classes) if problem.classes and items % problem.classes == 0 else Items(items)
+    yield "", Items(items)
     row = _item_bytes(problem, engram.precision, soft)
     fit_in = min(len(problem.train), max(engram.canvas_bytes // row, items))
     yield "_bytes", Items(fit_in)
