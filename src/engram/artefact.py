@@ -24,14 +24,15 @@ from .fitting import Data, Fitted, fit
 from .metrics import Metric
 from .network import Network
 from .preprocessing import Classes, Preprocessing, Target
-from .problem import Task
+from .problem import Task, linear_part
 from .spec import decode, encode
 from .synthetic import Synthetic
 from .training import Training
 
 __all__ = ["Engram", "Replay", "load"]
 
-_FORMAT = 1
+_FORMAT = 2
+"""Version 2 added the linear part; version 1 reads as an engram without one."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,11 +43,13 @@ class Replay:
         fitted: the trained network (or several, one per seed).
         preprocessing: raw inputs to tensors.
         target: outputs to class names or numbers.
+        linear: (d + 1, C) linear part that is added to the outputs.
     """
 
     fitted: Fitted
     preprocessing: Preprocessing
     target: Target
+    linear: Tensor | None = None
 
     def outputs(self, raw: Any) -> Tensor:
         """Scores (N, C) of raw inputs, averaged over networks, computed in batches."""
@@ -55,7 +58,10 @@ class Replay:
         parts = [torch.zeros(0, self.target.outputs)]
         for start in range(0, len(stored), 1024):
             inputs = self.preprocessing.normalise(stored[start : start + 1024]).to(device)
-            parts.append(self.fitted.outputs(inputs).mean(0).cpu())
+            found = self.fitted.outputs(inputs).mean(0)
+            if self.linear is not None:
+                found = found + linear_part(self.linear.to(device), inputs)
+            parts.append(found.cpu())
         return torch.cat(parts)
 
     def predict(self, raw: Any) -> np.ndarray:
@@ -109,6 +115,7 @@ class Engram:
         precision: of stored inputs; labels keep at least sixteen bits.
         provenance: method, budget, seed, data fingerprint, history, scores, as plain JSON.
         scales: (offset, step) of every eight-bit tensor, so that saving rounds nothing a second time.
+        linear: (d + 1, C) linear part that `Problem.residual` took off the targets, added back at prediction.
 
     Example:
         >>> import engram
@@ -126,6 +133,7 @@ class Engram:
     precision: Precision = Precision.FLOAT32
     provenance: Mapping[str, Any] = field(default_factory=dict)
     scales: Mapping[str, Tensor] = field(default_factory=dict)
+    linear: Tensor | None = None
 
     @classmethod
     def of(cls, canvases: Mapping[str, Canvas], precision: Precision, **rest: Any) -> Self:
@@ -168,7 +176,18 @@ class Engram:
     @property
     def bytes(self) -> int:
         """What the artefact costs: samples, labels and preprocessing (the manifest's text apart)."""
-        return self.canvas_bytes + self.preprocessing.bytes + 8 * self.target.outputs * (not self._classes)
+        linear = 0 if self.linear is None else 4 * self.linear.numel()
+        return self.canvas_bytes + self.preprocessing.bytes + linear + 8 * self.target.outputs * (not self._classes)
+
+    @property
+    def numbers(self) -> dict[str, int]:
+        """How many numbers are stored for each part: sets by name, and the linear part."""
+        parts: dict[str, int] = {}
+        for name, canvas in self.canvases.items():
+            tensors: dict[str, Tensor] = {}
+            encode(canvas, tensors)
+            parts[name] = sum(tensor.numel() for tensor in tensors.values())
+        return parts if self.linear is None else parts | {"linear part": self.linear.numel()}
 
     @property
     def fingerprint(self) -> str:
@@ -188,7 +207,7 @@ class Engram:
         tensors: dict[str, Tensor] = {}
         plain = encode(dict(self.canvases), tensors)
         moved = decode(plain, {key: value.to(device) for key, value in tensors.items()})
-        return replace(self, canvases=moved)
+        return replace(self, canvases=moved, linear=None if self.linear is None else self.linear.to(device))
 
     def fit(self, seeds: list[int], network: Network | None = None, observe: Any = None) -> Fitted:
         """Train one fresh network per seed from the samples."""
@@ -208,7 +227,7 @@ class Engram:
         Raises:
             NetworkError: a custom network whose factory was not passed.
         """
-        return Replay(self.fit([seed], network), self.preprocessing, self.target)
+        return Replay(self.fit([seed], network), self.preprocessing, self.target, self.linear)
 
     def save(self, path: str | Path, force: bool = False) -> Path:
         """Write one safetensors file, atomically.
@@ -233,6 +252,7 @@ class Engram:
                 "target": self.target,
                 "metric": self.metric,
                 "precision": self.precision,
+                "linear": self.linear,
             },
             tensors,
         )
@@ -269,7 +289,7 @@ def load(path: str | Path) -> Engram:
         engram.errors.ArtefactError: nowhere.engram: no such file
     """
     tensors, manifest = read_tensors(path)
-    if manifest.get("format") != _FORMAT:
+    if manifest.get("format") not in range(1, _FORMAT + 1):
         raise ArtefactError(f"{path}: format {manifest.get('format')!r} is not one that engram {__version__} reads")
     plain = {}
     for key, value in tensors.items():
@@ -286,6 +306,7 @@ def load(path: str | Path) -> Engram:
             target=value["target"],
             metric=value["metric"],
             precision=value["precision"],
+            linear=value.get("linear"),
             provenance=dict(manifest["provenance"]),
             scales={
                 key.removeprefix("canvases.").removesuffix("#scale"): value

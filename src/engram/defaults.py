@@ -1,6 +1,7 @@
 """Good settings where the user gave none: one network and training for each kind of data."""
 
 from .budget import Precision
+from .method import Method
 from .methods.performance_matching import PerformanceMatching
 from .network import Network
 from .networks.convnet import ConvNet
@@ -31,16 +32,17 @@ def network(problem: Problem) -> Network:
     if len(shape) != 3 or min(shape[1:]) < 4:
         return MLP(activation="tanh")
     if min(shape[1:]) >= 28:
-        return ConvNet() if problem.train.inputs.is_cuda else ConvNet(width=32)
+        return ConvNet() if problem.train.device.type == "cuda" else ConvNet(width=32)
     return ConvNet(width=64, depth=2, norm="group")
 
 
-def training(problem: Problem, architecture: Network | None = None) -> Training:
-    """The learning process for a problem: features by Adam, then a ridge readout.
+def training(problem: Problem, architecture: Network | None = None, method: Method | None = None) -> Training:
+    """The learning process for a problem: features by Adam, then a ridge readout; or what the method compresses.
 
     Args:
         problem: the data.
         architecture: the default one when None.
+        method: may have a `training` of its own.
 
     Returns:
         Two phases over one set.
@@ -50,6 +52,10 @@ def training(problem: Problem, architecture: Network | None = None) -> Training:
         >>> len(training(load_problem("wine")).phases)
         2
     """
+    own = getattr(method, "training", None)
+    if own is not None:
+        result: Training = own(architecture)
+        return result
     images = len(problem.task.shape) == 3
     return Training.default(architecture or network(problem), steps=50, rate=3e-3 if images else 1e-3)
 

@@ -190,7 +190,7 @@ def distill(
     method = parse("methods", method, defaults.method(problem)) if isinstance(method, str) else method
     network = parse("networks", network) if isinstance(network, str) else network
     method = configured(method or defaults.method(problem), steps)
-    training = training or defaults.training(problem, network)
+    training = training or defaults.training(problem, network, method)
     precision = precision or defaults.precision(problem)
     encode(training)  # what no file could keep is refused before the work, not after it
     budget = budget or (PerClass(1) if problem.classes else Items(10))
@@ -300,6 +300,7 @@ def _bare(
         preprocessing=problem.preprocessing,
         target=problem.target,
         metric=problem.metric,
+        linear=problem.linear,
         **rest,
     )
 
@@ -318,6 +319,7 @@ def _engram(
         "rows": {"train": len(problem.train), "select": len(problem.select), "test": len(problem.test)},
         "data_bytes": problem.bytes,
         "input_names": list(problem.names),
+        "rank": problem.rank,
         "notes": list(problem.notes),
         "select_score": final.best_score if np.isfinite(final.best_score) else None,
         "history": [

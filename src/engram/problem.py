@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Literal
 
@@ -18,7 +18,7 @@ from .preprocessing import Classes, Columns, Numbers, Pixels, Preprocessing, Tar
 from .preprocessing.targets import rename
 from .random import integer, minibatch
 
-__all__ = ["Problem", "Split", "Task"]
+__all__ = ["Problem", "Split", "Task", "fit_linear", "linear_part"]
 
 _UNEVEN = 2.0
 """Above this ratio of the largest to the smallest class, recall is averaged over classes."""
@@ -74,13 +74,18 @@ class Split:
 
     def sample(self, size: int, step: int, seed: int, *names: str | int) -> tuple[Tensor, Tensor, Tensor | None]:
         """One minibatch (`random.minibatch`)."""
-        return self.batch(minibatch(len(self), size, step, seed, *names).to(self.inputs.device))
+        return self.batch(minibatch(len(self), size, step, seed, *names).to(self.device))
+
+    @property
+    def device(self) -> torch.device:
+        """Where the rows are."""
+        return self.inputs.device
 
     @cached_property
     def by_class(self) -> tuple[Tensor, ...]:
         """Rows of each class; all rows as one group for real targets."""
         if not isinstance(self.target, Classes):
-            return (torch.arange(len(self), device=self.inputs.device),)
+            return (torch.arange(len(self), device=self.device),)
         return tuple(torch.nonzero(self.targets == c).flatten() for c in range(self.target.outputs))
 
     def batches(self, size: int = 1024) -> Iterator[tuple[Tensor, Tensor, Tensor | None]]:
@@ -91,6 +96,17 @@ class Split:
     def rows(self, index: Tensor) -> "Split":
         """The split of these rows alone."""
         return Split(self.inputs[index], self.targets[index], self.preprocessing, self.target, self.class_weights)
+
+    def minus(self, linear: Tensor) -> "Split":
+        """The same rows, their real targets less a linear function of the inputs (`fit_linear`)."""
+        parts = [y - linear_part(linear, x) for x, y, _ in self.batches()]
+        return Split(self.inputs, torch.cat(parts), self.preprocessing, self.target, self.class_weights)
+
+    def content(self) -> Iterator[bytes | memoryview]:
+        """All that tells these rows from others, for a hash."""
+        for tensor in (self.inputs, self.targets):
+            yield str(tuple(tensor.shape)).encode()
+            yield np.ascontiguousarray(tensor.cpu().numpy()).data
 
     def to(self, device: torch.device | str) -> "Split":
         """The same rows on another device."""
@@ -112,6 +128,9 @@ class Problem:
         metric: chosen by the task.
         notes: warnings a reader of the scores should know.
         names: of the input columns, where they have any.
+        linear: (d + 1, C) linear part that was taken off the targets (`residual`), its last row the constant; None
+            when nothing was.
+        rank: number of directions on which the target depends, where that is known.
 
     Example:
         >>> rng = np.random.default_rng(0)
@@ -129,6 +148,8 @@ class Problem:
     metric: Metric
     notes: tuple[str, ...] = ()
     names: tuple[str, ...] = ()
+    linear: Tensor | None = None
+    rank: int | None = None
 
     @property
     def task(self) -> Task:
@@ -193,25 +214,54 @@ class Problem:
         """A hash of every row and label, by which a resumed run knows its data again."""
         digest = hashlib.blake2b(digest_size=16)
         for split in (self.train, self.select, self.test):
-            for tensor in (split.inputs, split.targets):
-                digest.update(str(tuple(tensor.shape)).encode())
-                digest.update(np.ascontiguousarray(tensor.cpu().numpy()).data)
+            for part in split.content():
+                digest.update(part)
         return digest.hexdigest()
 
     def to(self, device: torch.device | str) -> "Problem":
         """The same problem with its rows on another device."""
         train, select, test = (split.to(device) for split in (self.train, self.select, self.test))
-        return Problem(
-            self.name, train, select, test, self.preprocessing, self.target, self.metric, self.notes, self.names
-        )
+        linear = None if self.linear is None else self.linear.to(device)
+        return replace(self, train=train, select=select, test=test, linear=linear)
 
-    def under(self, preprocessing: Preprocessing, target: Target, metric: Metric) -> "Problem":
+    def residual(self) -> "Problem":
+        r"""Take the constant and linear part off the targets: :math:`y \leftarrow y - (x, 1)^\top \beta`, fitted on `train`.
+
+        One step of a network that starts at zero sees a linear part before all else, and little beside it. Least
+        squares on the very rows of the step leaves nothing of it; what was taken is kept and added back at prediction.
+        Scores are then shares of the variance that it leaves.
+
+        Returns:
+            The problem of what is left.
+
+        Raises:
+            DataError: the target is no number, or its linear part was taken already.
+
+        References:
+            Damian, Lee, Soltanolkotabi 2022, algorithm 1.
+
+        Example:
+            >>> x = np.random.default_rng(0).normal(size=(60, 2))
+            >>> problem = Problem.from_arrays(x, x[:, 0] + x[:, 1] ** 2, task="regression").residual()
+            >>> float(problem.train.inputs[:, 0] @ problem.train.targets[:, 0]) < 1e-3
+            True
+        """
+        if self.classes is not None or self.linear is not None:
+            raise DataError(f"{self.name}: only a number can lose its linear part, and only once")
+        linear = fit_linear(self.train)
+        parts = {part: getattr(self, part).minus(linear) for part in ("train", "select", "test")}
+        return replace(self, linear=linear, **parts)
+
+    def under(
+        self, preprocessing: Preprocessing, target: Target, metric: Metric, linear: Tensor | None = None
+    ) -> "Problem":
         """The same rows seen through another problem's fitted preprocessing, to judge an engram on other data.
 
         Args:
             preprocessing: the other problem's.
             target: the other problem's.
             metric: the other problem's.
+            linear: the linear part that the other problem took off its targets.
 
         Returns:
             The problem, re-encoded.
@@ -226,16 +276,20 @@ class Problem:
             )
 
         def again(split: Split) -> Split:
-            raw = self.preprocessing.recover(split.inputs)
-            labels = self.target.decode(self.target.scores(split.targets))
-            return Split(preprocessing.encode(raw), target.encode(labels), preprocessing, target, weights)
+            whole = split if self.linear is None else split.minus(-self.linear)
+            raw = self.preprocessing.recover(whole.inputs)
+            labels = self.target.decode(self.target.scores(whole.targets))
+            seen = Split(preprocessing.encode(raw), target.encode(labels), preprocessing, target, weights)
+            return seen if linear is None else seen.minus(linear.cpu())
 
         weights = None
         if metric is Metric.BALANCED_ACCURACY:
             labels = target.encode(self.target.decode(self.target.scores(self.train.targets)))
             weights = _weights(torch.bincount(labels, minlength=target.outputs).clamp_min(1))
         train, select, test = (again(split) for split in (self.train, self.select, self.test))
-        return Problem(self.name, train, select, test, preprocessing, target, metric, self.notes, self.names)
+        return Problem(
+            self.name, train, select, test, preprocessing, target, metric, self.notes, self.names, linear, self.rank
+        )
 
     @classmethod
     def from_arrays(
@@ -413,6 +467,22 @@ class Problem:
         if shared:
             notes += (f"{shared} of {len(splits['test'])} test rows also stand in the training split",)
         return cls(name, splits["train"], splits["select"], splits["test"], preprocessing, target, metric, notes, names)
+
+
+def fit_linear(split: Split) -> Tensor:
+    """Least squares of the targets on the inputs and a constant, from sums over batches: (d + 1, C)."""
+    gram = moment = torch.zeros((), dtype=torch.float64)
+    for x, y, _ in split.batches():
+        rows = torch.cat([x.flatten(1), torch.ones_like(y[:, :1])], 1).double()
+        gram, moment = gram + rows.mT @ rows, moment + rows.mT @ y.double()
+    # The smallest ridge decides between columns that say the same.
+    floor = 1e-10 * gram.diagonal().mean() * torch.eye(len(gram), dtype=gram.dtype, device=gram.device)
+    return torch.linalg.solve(gram + floor, moment).float()
+
+
+def linear_part(linear: Tensor, inputs: Tensor) -> Tensor:
+    """What a linear function says of inputs: (N, C)."""
+    return inputs.flatten(1) @ linear[:-1] + linear[-1]
 
 
 def _weights(counts: Tensor) -> Tensor:

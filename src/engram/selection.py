@@ -102,7 +102,7 @@ def centres(problem: Problem, counts: tuple[int, ...], seed: int) -> Plain:
         for row in anyone(flat, count - len(set(member.tolist())), stream(seed, "fill", group)).tolist():
             inputs.append(x[row].cpu())
             targets.append(torch.tensor(group) if problem.classes else y[row].cpu())
-    device = problem.train.inputs.device
+    device = problem.train.device
     return Plain(torch.stack(inputs).to(device), torch.stack(targets).to(device), problem.classes or 0)
 
 

@@ -113,7 +113,7 @@ def train_linear(problem: Problem, seed: int = 0) -> Linear:
     from sklearn.linear_model import LogisticRegression, Ridge
 
     rows = minibatch(len(problem.train), _LINEAR_ROWS, 0, seed, "linear")
-    chosen = problem.train.rows(rows.to(problem.train.inputs.device))
+    chosen = problem.train.rows(rows.to(problem.train.device))
     x, y = chosen.batch(slice(None))[0].flatten(1).cpu().numpy(), chosen.targets.cpu().numpy()
     models: list[Any] = [Ridge(alpha=penalty) for penalty in 10.0 ** np.arange(-2, 5)]
     if problem.classes:

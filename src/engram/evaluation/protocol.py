@@ -95,8 +95,9 @@ def evaluate(
         2
     """
     protocol = protocol or Protocol()
-    if not _alike((engram.preprocessing, engram.target), (problem.preprocessing, problem.target)):
-        problem = problem.under(engram.preprocessing, engram.target, engram.metric)
+    own = (engram.preprocessing, engram.target, engram.linear)
+    if not _alike(own, (problem.preprocessing, problem.target, problem.linear)):
+        problem = problem.under(engram.preprocessing, engram.target, engram.metric, engram.linear)
     if engram.task != problem.task:
         raise DataError(
             f"the engram is for {engram.task} and the data are {problem.task}: give the data it was made from"
@@ -149,7 +150,7 @@ def _ceiling(problem: Problem, full: Full) -> Row:
 
 def _full_steps(problem: Problem) -> int:
     """Twenty passes over small data; over large at most 3000 steps, or 1000 where a step takes a CPU long."""
-    large = math.prod(problem.task.shape) >= 28 * 28 and not problem.train.inputs.is_cuda
+    large = math.prod(problem.task.shape) >= 28 * 28 and problem.train.device.type != "cuda"
     return min(1000 if large else 3000, max(300, 20 * len(problem.train) // 64))
 
 
@@ -158,7 +159,7 @@ def _budgets(engram: Engram, problem: Problem, soft: bool) -> Iterator[tuple[str
     items = min(engram.items, len(problem.train))
     yield "", Items(items)
     row = _item_bytes(problem, engram.precision, soft)
-    fit_in = min(len(problem.train), max(engram.canvas_bytes // row, items))
+    fit_in = min(len(problem.train), max(engram.canvas_bytes // row, problem.classes or 2))
     yield "_bytes", Items(fit_in)
 
 

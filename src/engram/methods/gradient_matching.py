@@ -145,7 +145,7 @@ class GradientMatching:
         return Outer({"inputs": self.rate, "targets": self.label_rate}, self.steps)
 
     def _nursery(self, problem: Problem, training: Training, seed: int) -> Nursery:
-        return Nursery(training, problem.task, self.pool, self.oldest, seed, str(problem.train.inputs.device))
+        return Nursery(training, problem.task, self.pool, self.oldest, seed, str(problem.train.device))
 
 
 def _readout(training: Training) -> Ridge:
@@ -168,7 +168,7 @@ def _gradients(model: Model, loss: Loss, temperature: float, params: Params, bat
 def _drawn(split: Split, groups: tuple[Tensor, ...], size: int, generator: torch.Generator) -> Batch:
     """Real rows of every group, (groups, size, ...), with replacement."""
     rows = torch.stack([g[torch.randint(len(g), (size,), generator=generator).to(g.device)] for g in groups])
-    x, y, w = split.batch(rows.flatten().to(split.inputs.device))
+    x, y, w = split.batch(rows.flatten().to(split.device))
     shape = rows.shape
     # A class of its own needs no weights: the cosine does not see them.
     weights = None if w is None or len(groups) > 1 else w.reshape(shape)

@@ -132,7 +132,7 @@ class PerformanceMatching:
 
     def _nursery(self, problem: Problem, training: Training, seed: int) -> Nursery:
         oldest = getattr(training.phases[0].solver, "steps", 0)
-        return Nursery(training, problem.task, self.pool, oldest, seed, str(problem.train.inputs.device))
+        return Nursery(training, problem.task, self.pool, oldest, seed, str(problem.train.device))
 
     def _real(self, problem: Problem, state: Matching) -> Batch:
         x, y, w = problem.train.sample(self.batch, state.step, state.seed, "real")
