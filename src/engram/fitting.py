@@ -10,17 +10,20 @@ from torch.func import grad_and_value, vmap
 from torch.utils._pytree import tree_map
 
 from .errors import DivergenceError, SettingError
-from .linalg import ridge
+from .linalg import penalised, ridge, solve
 from .network import Model, initialise, model_of, stack
 from .optimizers import Moments, Params
 from .problem import Split, Task
-from .random import isolated, minibatch, stream
+from .random import isolated, stream
 from .synthetic import Synthetic
 from .training import Descent, Loss, Part, Phase, Ridge, Training
 
-__all__ = ["Data", "Fitted", "Observer", "descend", "each_network", "fit", "measure", "refit"]
+__all__ = ["Data", "Fitted", "Observer", "descend", "each_network", "fit", "gradient", "measure", "refit"]
 
 Data = Synthetic | Split
+
+_ROWS = 4096
+"""Rows, over all stacked networks, whose activations are held at once."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -141,17 +144,52 @@ def descend(
     Returns:
         Parameters, moments, and the loss of each network before the step.
     """
-    solver = phase.solver
-    assert isinstance(solver, Descent)
-    learnt = _learnt(model, phase.part, params)
+    assert isinstance(phase.solver, Descent)
+    grads, values = _slope(model, phase.solver.loss, phase.part, params, batch, apart)
+    moved, moments = phase.solver.optimizer.step(_learnt(model, phase.part, params), grads, moments, scale)
+    return params | moved, moments, values
+
+
+def gradient(
+    model: Model, loss: Loss, part: Part, params: Params, data: Data, watch: Callable[[float], None] | None = None
+) -> Params:
+    r"""Gradient of the mean loss over all rows, a batch at a time: :math:`\frac1N \sum_b N_b\, \nabla_\theta \ell_b`.
+
+    Args:
+        model: the pure function.
+        loss: whose gradient.
+        part: of which parameters.
+        params: stacked.
+        data: rows; no more than one batch of activations is held.
+        watch: called with the share of rows done.
+
+    Returns:
+        Gradients by name, with the networks' leading axis.
+    """
+    total: Params = {}
+    done = 0
+    for batch in data.batches(max(64, _ROWS // len(next(iter(params.values()))))):
+        share = len(batch[0]) / len(data)
+        grads, _ = _slope(model, loss, part, params, batch, apart=False)
+        total = {key: value.detach() * share + total.get(key, 0.0) for key, value in grads.items()}
+        done += len(batch[0])
+        if watch is not None:
+            watch(done / len(data))
+    return total
+
+
+def _slope(
+    model: Model, loss: Loss, part: Part, params: Params, batch: tuple[Tensor, Tensor, Tensor | None], apart: bool
+) -> tuple[Params, Tensor]:
+    """Gradient and loss of every network on a batch."""
+    learnt = _learnt(model, part, params)
     fixed = {key: value for key, value in params.items() if key not in learnt}
 
-    def loss(learning: Params, rest: Params, x: Tensor, y: Tensor, w: Tensor | None) -> Tensor:
-        return measure(solver.loss, model.outputs(rest | learning, x, training=True), y, w)
+    def mean(learning: Params, rest: Params, x: Tensor, y: Tensor, w: Tensor | None) -> Tensor:
+        return measure(loss, model.outputs(rest | learning, x, training=True), y, w)
 
-    grads, values = each_network(grad_and_value(loss), learnt, fixed, *batch, apart=apart)
-    moved, moments = solver.optimizer.step(learnt, grads, moments, scale)
-    return params | moved, moments, values
+    result: tuple[Params, Tensor] = each_network(grad_and_value(mean), learnt, fixed, *batch, apart=apart)
+    return result
 
 
 def measure(loss: Loss, outputs: Tensor, targets: Tensor, weights: Tensor | None = None) -> Tensor:
@@ -181,7 +219,7 @@ def refit(model: Model, params: Params, solver: Ridge, data: Data, apart: bool =
     """Replace the readouts of stacked networks by the closed-form ones on some data."""
 
     def readout(one: Params, x: Tensor, y: Tensor, w: Tensor | None) -> Tensor:
-        return ridge(model.features(one, x), y, solver.regularisation, w)
+        return ridge(model.features(one, x), y, solver.regularisation, w, solver.steps)
 
     if isinstance(data, Split):
         return model.with_readout(params, _streamed_readout(model, params, solver, data))
@@ -197,8 +235,7 @@ def _streamed_readout(model: Model, params: Params, solver: Ridge, data: Split) 
         phi = torch.cat([phi, torch.ones_like(phi[..., :1])], -1)
         left = phi if w is None else phi * w[:, None]
         gram, moment = gram + left.mT @ phi, moment + left.mT @ y
-    penalty = solver.regularisation * gram.diagonal(dim1=-2, dim2=-1).sum(-1) / len(data)
-    return torch.linalg.solve(gram + penalty[:, None, None] * torch.eye(gram.shape[-1], device=gram.device), moment)
+    return solve(penalised(gram, solver.regularisation, len(data)), moment, solver.steps)
 
 
 def _descend_all(
@@ -216,32 +253,36 @@ def _descend_all(
     rows = len(data) if not apart else len(data.targets[0])
     size = rows if solver.batch is None else min(solver.batch, rows)
     moments = solver.optimizer.init(_learnt(model, phase.part, params), len(seeds))
-    whole = data.batch(slice(None)) if size == rows else None
+    # All rows of a large split in one step are summed over batches, so that memory stays bounded.
+    summed = isinstance(data, Split) and size == rows > _ROWS
+    whole = data.batch(slice(None)) if size == rows and not summed else None
     if observe:
         observe(number, 0, Fitted(model, params))
     for step in range(solver.steps):
-        batch, own = whole, apart
-        if batch is None:
-            batch, own = (
-                _draw(data, [minibatch(rows, size, step, seed, "batches", number) for seed in seeds], apart),
-                True,
-            )
         with isolated(seeds[0], "dropout", number, step):
-            params, moments, _ = descend(model, phase, params, moments, batch, own, solver.scale(step))
+            if summed:
+                grads = gradient(model, solver.loss, phase.part, params, data)
+                learnt = _learnt(model, phase.part, params)
+                moved, moments = solver.optimizer.step(learnt, grads, moments, solver.scale(step))
+                params = params | moved
+            else:
+                batch, own = (whole, apart) if whole else (_draw(data, size, step, seeds, number, apart), True)
+                params, moments, _ = descend(model, phase, params, moments, batch, own, solver.scale(step))
         params = {key: value.detach() for key, value in params.items()}
         if observe:
             observe(number, step + 1, Fitted(model, params))
     return params
 
 
-def _draw(data: Data, indices: list[Tensor], apart: bool) -> tuple[Tensor, Tensor, Tensor | None]:
+def _draw(
+    data: Data, size: int, step: int, seeds: Sequence[int], number: int, apart: bool
+) -> tuple[Tensor, Tensor, Tensor | None]:
     """One minibatch per network, stacked."""
+    each: list[Data] = [data] * len(seeds)
     if apart:
         assert isinstance(data, Synthetic)
-        parts = [Synthetic(data.inputs[i], data.targets[i]).batch(index) for i, index in enumerate(indices)]
-    else:
-        device = _device(data)
-        parts = [data.batch(index.to(device)) for index in indices]
+        each = [Synthetic(x, y) for x, y in zip(data.inputs, data.targets, strict=True)]
+    parts = [own.sample(size, step, seed, "batches", number) for own, seed in zip(each, seeds, strict=True)]
     x, y, w = zip(*parts, strict=True)
     return torch.stack(x), torch.stack(y), None if w[0] is None else torch.stack(w)
 
@@ -278,4 +319,4 @@ def each_network(function: Callable[..., Any], *args: Any, apart: bool = False) 
 
 
 def _device(data: Data) -> torch.device:
-    return data.inputs.device
+    return data.device

@@ -73,6 +73,11 @@ class Model:
         """What the readout reads (N, F)."""
         return self._call(params, inputs, features=True)
 
+    @property
+    def width(self) -> int:
+        """Number of features F that the readout reads."""
+        return int(dict(self.module.named_parameters(remove_duplicate=False))[f"{self.head}.weight"].shape[1])
+
     def _call(self, params: Params, inputs: Tensor, training: bool = False, features: bool = False) -> Tensor:
         # A readout that shares its weights with another layer stands alone once it is fitted in closed form.
         full = {alias: params[name] for alias, name in self.tied.items() if alias not in params} | params

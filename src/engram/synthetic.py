@@ -6,6 +6,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from .random import minibatch
+
 __all__ = ["Synthetic"]
 
 
@@ -33,6 +35,15 @@ class Synthetic:
     def batch(self, index: Tensor | slice) -> tuple[Tensor, Tensor, Tensor | None]:
         """The samples at `index`."""
         return self.inputs[index], self.targets[index], None if self.weights is None else self.weights[index]
+
+    @property
+    def device(self) -> torch.device:
+        """Where the samples are."""
+        return self.inputs.device
+
+    def sample(self, size: int, step: int, seed: int, *names: str | int) -> tuple[Tensor, Tensor, Tensor | None]:
+        """One minibatch (`random.minibatch`)."""
+        return self.batch(minibatch(len(self), size, step, seed, *names).to(self.device))
 
     def batches(self, size: int = 1024) -> Iterator[tuple[Tensor, Tensor, Tensor | None]]:
         """All samples in order, `size` at a time."""

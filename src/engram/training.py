@@ -19,8 +19,10 @@ __all__ = [
     "Before",
     "Descent",
     "Loss",
+    "NormaliseRows",
     "Part",
     "Phase",
+    "RedrawBiases",
     "Ridge",
     "Training",
     "ZeroReadout",
@@ -60,6 +62,38 @@ class ZeroReadout:
 
 
 @dataclass(frozen=True)
+class RedrawBiases:
+    r"""Draw the biases of the first layer anew: :math:`b_i \sim N(0, \text{spread}^2)`.
+
+    Args:
+        spread: standard deviation, at least 0.
+    """
+
+    spread: float = 1.0
+
+    def __call__(self, model: Model, params: Params, generator: torch.Generator) -> Params:
+        """Replace the first layer's bias."""
+        key = model.first_layer()[1]
+        drawn = self.spread * torch.randn(params[key].shape, generator=generator)
+        return params | {key: drawn.to(params[key])}
+
+
+@dataclass(frozen=True)
+class NormaliseRows:
+    r"""Scale the first layer's weights by one number: :math:`\frac1L \sum_i |w_i|^2 = 1`.
+
+    A step that forgets the old weights leaves rows whose size is the step's; biases of unit spread then need rows
+    of unit size.
+    """
+
+    def __call__(self, model: Model, params: Params, generator: torch.Generator) -> Params:
+        """Rescale the first layer's weight."""
+        key = model.first_layer()[0]
+        size = params[key].square().sum(1).mean().sqrt()
+        return params | {key: params[key] / size.clamp_min(1e-30)}
+
+
+@dataclass(frozen=True)
 class Descent:
     """Learn by gradient descent.
 
@@ -91,20 +125,24 @@ class Descent:
 
 @dataclass(frozen=True)
 class Ridge:
-    """Fit the readout in closed form on the features (`linalg.ridge`).
+    """Fit the readout to the features by ridge regression (`linalg.ridge`).
 
     Args:
         regularisation: relative penalty, positive.
+        steps: of plain gradient descent on the same objective, from zero; the closed form when None.
 
     Raises:
-        SettingError: not positive.
+        SettingError: a value out of range.
     """
 
     regularisation: float = 1e-3
+    steps: int | None = None
 
     def __post_init__(self) -> None:
         if not self.regularisation > 0:
             raise SettingError(f"regularisation is {self.regularisation}; it takes a positive number")
+        if self.steps is not None and self.steps < 1:
+            raise SettingError(f"steps is {self.steps}; it takes a positive number, or None for the closed form")
 
 
 @dataclass(frozen=True)
@@ -155,3 +193,24 @@ class Training:
         """Features by Adam from a zero readout, then the readout by ridge; both read the same set."""
         learn = Phase(Descent(Adam(rate), steps), before=(ZeroReadout(),))
         return cls(network, (learn, Phase(Ridge(regularisation), Part.READOUT)))
+
+    @classmethod
+    def two_phase(cls, network: Network, rate: float = 1.0, readout: Ridge = Ridge()) -> "Training":
+        """The theory's training: one step of the first layer on one set, then the readout on another.
+
+        The step has weight decay 1/rate, which forgets the initial weights: rows become the gradient itself. Then
+        biases are drawn anew, rows scaled to unit size, and the readout is fitted.
+
+        Args:
+            network: whose output starts at zero, as `TwoLayer`'s does.
+            rate: step size of the first layer; what follows forgets it.
+            readout: closed form or gradient descent.
+
+        Returns:
+            Two phases over the sets ``"features"`` and ``"readout"``.
+
+        References:
+            Damian, Lee, Soltanolkotabi 2022; Kinoshita, Nishikawa, Toyoizumi, ICML 2026, arXiv 2603.14830.
+        """
+        step = Phase(Descent(SGD(rate, decay=1 / rate), steps=1), Part.FIRST_LAYER, "features")
+        return cls(network, (step, Phase(readout, Part.READOUT, "readout", (RedrawBiases(), NormaliseRows()))))
