@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Protocol
 
 from .errors import DataError, SettingError, UnknownNameError, nearest
 from .problem import Problem
-from .spec import load, names
+from .spec import load, names, parse
 
 __all__ = ["Source", "find", "load_problem", "raw_inputs"]
 
@@ -25,7 +25,7 @@ def find(text: str | os.PathLike[str], **settings: Any) -> Source:
     """Turn a built-in name or a path into a source.
 
     Args:
-        text: ``digits``, ``data.npz``, ``table.parquet``, a folder of images, ...
+        text: ``digits``, ``multi-index:d=50,r=2``, ``data.npz``, ``table.parquet``, a folder of images, ...
         settings: fields of the source (`target`, `group`, `split`, `task`); None means not given.
 
     Returns:
@@ -43,9 +43,13 @@ def find(text: str | os.PathLike[str], **settings: Any) -> Source:
     text = os.fspath(text)
     known = {name: load("sources", name) for name in names("sources")}
     given = {key: value for key, value in settings.items() if value is not None}
-    cls = known.get(text.replace("_", "-"))
-    if cls is not None and not cls.suffixes:  # type: ignore[attr-defined]
-        return _make(cls, text, given)
+    name, settled, _ = text.partition(":")
+    cls = known.get(name.replace("_", "-"))
+    if cls is not None and not cls.suffixes and not Path(text).exists():  # type: ignore[attr-defined]
+        if settled and given:
+            raise SettingError(f"{name} takes no {', '.join(sorted(given))}: leave it out")
+        source: Source = parse("sources", text) if settled else _make(cls, text, given)
+        return source
     path = Path(text)
     if not path.exists():
         built_in = [name for name, cls in known.items() if not cls.suffixes]  # type: ignore[attr-defined]

@@ -1,0 +1,1 @@
+"""Link functions of multi-index models: one file each."""
