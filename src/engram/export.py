@@ -6,17 +6,19 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from PIL import Image
+from torch import Tensor
 
 from .artefact import Engram
 from .container import replace_file
 from .errors import SettingError
+from .fitting import Data
 from .preprocessing import Classes, Columns, Pixels
 
 __all__ = ["export", "grid", "pictures", "table"]
 
 
 def export(engram: Engram, kind: str, path: Path) -> None:
-    """Write the samples of the first set.
+    """Write the samples of every set.
 
     Args:
         engram: whose samples.
@@ -29,15 +31,16 @@ def export(engram: Engram, kind: str, path: Path) -> None:
     """
     content = io.BytesIO()
     if kind == "npz":
-        labels, scores = _labels(engram)
-        raw = engram.preprocessing.decode(engram.samples.inputs)
-        inputs = {"x": raw} if isinstance(raw, np.ndarray) else {f"x_{name}": _plain(raw[name]) for name in raw}
-        np.savez(
-            content,
-            y=np.asarray(labels, dtype=str if isinstance(engram.target, Classes) else None),
-            y_soft=scores,
-            **inputs,
-        )
+        arrays: dict[str, np.ndarray] = {}
+        for name, samples in engram.sets.items():
+            # One set needs no name.
+            ending = f"_{name}" if len(engram.sets) > 1 else ""
+            labels, scores = _labels(engram, samples.targets)
+            raw = engram.preprocessing.decode(samples.inputs)
+            parts = {"x": raw} if isinstance(raw, np.ndarray) else {f"x_{key}": _plain(raw[key]) for key in raw}
+            parts |= {"y": np.asarray(labels, dtype=str if isinstance(engram.target, Classes) else None)}
+            arrays |= {key + ending: value for key, value in (parts | {"y_soft": scores}).items()}
+        np.savez(content, **arrays)  # type: ignore[arg-type]
     elif kind == "png":
         grid(engram).save(content, "PNG")
     elif kind == "csv":
@@ -53,7 +56,7 @@ def export(engram: Engram, kind: str, path: Path) -> None:
 
 
 def table(engram: Engram) -> pd.DataFrame:
-    """One row per sample: inputs in raw units, hard label, and the soft score of every class.
+    """One row per sample: inputs in raw units, hard label, soft scores of classes, and the set where there are several.
 
     Args:
         engram: whose samples.
@@ -61,7 +64,15 @@ def table(engram: Engram) -> pd.DataFrame:
     Returns:
         The table.
     """
-    raw = engram.preprocessing.decode(engram.samples.inputs)
+    frames = [_table(engram, samples) for samples in engram.sets.values()]
+    if len(frames) == 1:
+        return frames[0]
+    named = (frame.assign(set=name) for name, frame in zip(engram.sets, frames, strict=True))
+    return pd.concat(named, ignore_index=True)
+
+
+def _table(engram: Engram, samples: Data) -> pd.DataFrame:
+    raw = engram.preprocessing.decode(samples.inputs)
     if isinstance(engram.preprocessing, Columns):
         frame = pd.DataFrame(raw)
     else:
@@ -70,7 +81,7 @@ def table(engram: Engram) -> pd.DataFrame:
             f"{'pixel' if isinstance(engram.preprocessing, Pixels) else 'x'}_{k}" for k in range(flat.shape[1])
         ]
         frame = pd.DataFrame(flat, columns=list(names))
-    labels, scores = _labels(engram)
+    labels, scores = _labels(engram, samples.targets)
     extra: dict[str, object] = {"label" if isinstance(engram.target, Classes) else engram.target.name: list(labels)}
     if isinstance(engram.target, Classes):
         extra |= {f"score {cls}": scores[:, k] for k, cls in enumerate(engram.target.names)}
@@ -127,8 +138,7 @@ def grid(engram: Engram, side: int = 64, gap: int = 4) -> Image.Image:
     return sheet
 
 
-def _labels(engram: Engram) -> tuple[np.ndarray, np.ndarray]:
-    targets = engram.samples.targets
+def _labels(engram: Engram, targets: Tensor) -> tuple[np.ndarray, np.ndarray]:
     scores = targets.detach().cpu().numpy()
     # Scores are centred; a hard label reads 0 and 1 again.
     return engram.target.decode(targets), scores + 1 / scores.shape[1] if isinstance(engram.target, Classes) else scores

@@ -3,14 +3,18 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 
 from torch import Tensor
 
+from .canvas import Canvas
 from .canvas.plain import Plain
 from .optimizers import Adam, Moments, Params
 from .pool import Pool
 
 __all__ = ["Matching", "Outer"]
+
+C = TypeVar("C", bound=Canvas)
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,11 +50,11 @@ class Outer:
     rates: Mapping[str, float]
     steps: int
 
-    def init(self, canvas: Plain) -> Moments:
+    def init(self, canvas: Canvas) -> Moments:
         """Nothing remembered."""
         return Adam().init(canvas.free)
 
-    def step(self, canvas: Plain, grads: Params, moments: Moments, step: int) -> tuple[Plain, Moments]:
+    def step(self, canvas: C, grads: Params, moments: Moments, step: int) -> tuple[C, Moments]:
         """Move the canvas against the gradients."""
         scale = 0.5 * (1 + math.cos(math.pi * min(step / max(self.steps, 1), 1)))
         moved, moments = Adam(rate=1.0).step(canvas.free, grads, moments)

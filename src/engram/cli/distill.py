@@ -69,12 +69,13 @@ def command(
 ) -> None:
     """Compress learning on SOURCE into a few synthetic samples.
 
-    SOURCE is a built-in dataset (digits, breast-cancer, wine, diabetes), an .npz archive, a .csv or .parquet
+    SOURCE is a built-in dataset (digits, breast-cancer, wine, diabetes, multi-index), an .npz archive, a .csv or .parquet
     table with --target COLUMN, or a folder of images with one sub-folder per class.
 
     \b
     engram distill digits --per-class 1
     engram distill customers.csv --target churned --items 20 --out customers.engram
+    engram distill multi-index:d=50,r=2 --method two-phase --items 8
     """  # noqa: D301 (click reads the escape)
     budget = budget_of(per_class, items, size)
     if seeds < 0 or (steps is not None and steps < 0):
@@ -104,7 +105,7 @@ def command(
     spare_threads(problem.task.shape)
     usual = defaults.method(problem)
     chosen = configured(parse("methods", method, usual) if method else usual, steps)
-    training = defaults.training(problem, architecture)
+    training = defaults.training(problem, architecture, chosen)
     precision = Precision(dtype) if dtype else defaults.precision(problem)
     budget = budget or (PerClass(1) if problem.classes else Items(10))
     identity = identify(chosen, problem, training, budget, precision, seed)

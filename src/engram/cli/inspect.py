@@ -24,13 +24,16 @@ def command(file: Path, as_json: bool) -> None:
             key: {"dtype": str(value.dtype).removeprefix("torch."), "shape": list(value.shape)}
             for key, value in tensors.items()
         }
-        emit(manifest | {"file": str(file), "items": memory.items, "bytes": memory.bytes, "tensors": shapes})
+        numbers = memory.numbers | {"all": sum(memory.numbers.values())}
+        sizes = {"items": memory.items, "bytes": memory.bytes, "numbers": numbers}
+        emit(manifest | {"file": str(file), "tensors": shapes} | sizes)
         return
     known = dict(memory.provenance)
     lines: dict[str, Any] = {
         "data": f"{known.get('problem')}, {known.get('rows', {}).get('train')} training rows, metric {memory.metric.value}",
         "samples": f"{memory.items} of shape {memory.task.shape}, {memory.precision.value}",
         "bytes": f"{memory.bytes:,} ({file.stat().st_size:,} on disk with the manifest) for {known.get('data_bytes', 0):,} of data",
+        "numbers": _numbers(memory, known.get("rank")),
         "network": render(memory.training.network),
         "training": "; ".join(repr(phase.solver) for phase in memory.training.phases),
         "method": known.get("method"),
@@ -48,3 +51,14 @@ def command(file: Path, as_json: bool) -> None:
         click.echo(f"{key.rjust(width)}  {value}")
     for note in known.get("notes", []):
         click.echo(f"{'note'.rjust(width)}  {note}")
+
+
+def _numbers(memory: Any, rank: int | None) -> str:
+    """How many numbers are stored, beside the theory's order where the task's rank is known."""
+    parts = memory.numbers
+    words = f"{sum(parts.values()):,} ({', '.join(f'{name} {count:,}' for name, count in parts.items())})"
+    width = getattr(memory.training.network, "width", None)
+    if rank is None or width is None:
+        return words
+    d = memory.task.shape[0]
+    return f"{words}; r^2 d + L = {rank**2 * d + width:,} with r = {rank}, d = {d}, L = {width:,}"

@@ -54,11 +54,11 @@ def fidelity(engram: Engram, problem: Problem, seeds: list[int], points: int = 1
         points: measurements along training.
 
     Returns:
-        The curves; None when the first phase is no descent.
+        The curves; None when the first phase is no descent, or the readout learns from another set.
     """
     phase = engram.training.phases[0]
     solver = phase.solver
-    if not isinstance(solver, Descent) or solver.steps == 0:
+    if not isinstance(solver, Descent) or solver.steps == 0 or engram.training.phases[-1].data != phase.data:
         return None
     marks = sorted({round(solver.steps * k / points) for k in range(points + 1)})
     real = problem.train.sample(_ROWS, 0, 0, "fidelity")

@@ -1,0 +1,297 @@
+"""The two-layer theory's distillation: one set for the first layer's step, one for the readout."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+from torch.func import grad_and_value, vjp
+
+from ..budget import Budget, Bytes, Precision
+from ..canvas import Canvas
+from ..canvas.points import Coefficients, Points
+from ..canvas.seeded import Seeded
+from ..errors import BudgetError, SettingError
+from ..fitting import Data, Fitted, each_network, fit, gradient, measure
+from ..linalg import penalised, solve
+from ..method import Metrics, counts, number_bytes
+from ..network import Model, Network, initialise, model_of, stack
+from ..networks.two_layer import TwoLayer
+from ..optimizers import Moments, Params
+from ..outer import Outer
+from ..problem import Problem
+from ..random import integer, stream
+from ..training import Descent, Loss, Part, Phase, Ridge, Training
+
+__all__ = ["TwoPhase", "TwoPhaseState", "real_gradients", "start_networks"]
+
+
+@dataclass(frozen=True, eq=False)
+class TwoPhaseState:
+    """Everything that the next outer step depends on.
+
+    Args:
+        points: the first set.
+        labels: the second; zero until the last step.
+        moments: of the outer optimizer.
+        targets: real gradients of the first layer (networks, L, d), at the start of training.
+        step: outer steps taken.
+        seed: of every draw.
+    """
+
+    points: Points
+    labels: Seeded
+    moments: Moments
+    targets: Tensor
+    step: int
+    seed: int
+
+
+@dataclass(frozen=True)
+class TwoPhase:
+    r"""Distil a training of two phases, each by an objective of its own.
+
+    **First layer.** Points :math:`(x_m, 1)` push the first layer at its start by
+    :math:`G(x) = \nabla_W \frac1M \sum_m (f(x_m) - 1)^2`, real rows by :math:`g = \nabla_W \frac1N \sum_n (f(x_n) - y_n)^2`:
+
+    .. math:: \min_x -\langle G(x), g\rangle, \qquad \min_x |c\,G(x) - g|^2, \qquad
+        \min_x \sum_i 1 - \cos(G_i(x), g_i), \qquad \min_x \mathcal L\big(W - \eta\, G(x)\big)
+
+    in turn ``inner-product``, ``squared``, ``cosine`` and ``performance``. The first and the last take plain steps
+    with decay 1/rate, :math:`x \leftarrow -\nabla`, as the theory does: one of them makes every point a random vector
+    of the principal subspace. The others descend by Adam.
+
+    **Readout.** Inputs are drawn from a seed; only their labels are stored. They minimise the loss on real rows of
+    the ridge readout that they lead to, over fresh networks (``performance``: a convex quadratic, in closed form or
+    by gradient descent), or the gap between the readout's first gradients (``gradient``), or are the outputs of
+    networks trained on all rows (``teacher``).
+
+    Args:
+        objective: of the first layer.
+        steps: outer steps on the points, at least 1; the readout's labels are fitted in the last.
+        rate: outer Adam rate of the points, in units of their standard deviation.
+        networks: initialisations whose real gradients are matched.
+        mirrored: whether points come in pairs :math:`\pm x`, one of which is stored.
+        vectors: points are seeded mixtures of so many free vectors; None frees every point. Budgets count vectors.
+        mixtures: points per vector, where points are mixtures.
+        readout: objective of the labels.
+        labels: how many, K; as many as the network has features when None.
+        label_networks: fresh networks over which the labels are fitted.
+        label_rows: real rows that they see, at most.
+        label_steps: of plain gradient descent on the labels; the closed form when None.
+        inner_rate: :math:`\eta` of the performance objective.
+
+    Raises:
+        SettingError: a value out of range, or a problem with several outputs.
+
+    References:
+        Kinoshita, Nishikawa, Toyoizumi, ICML 2026, arXiv 2603.14830, for the claims; the algorithm is our
+        reconstruction from its abstract, Damian, Lee, Soltanolkotabi 2022, and Chen, Huang, Weng 2024 (labels).
+
+    Example:
+        >>> TwoPhase(objective="inner-product", steps=1).steps
+        1
+    """
+
+    objective: Literal["inner-product", "squared", "cosine", "performance"] = "cosine"
+    steps: int = 100
+    rate: float = 0.1
+    networks: int = 4
+    mirrored: bool = False
+    vectors: bool = False
+    mixtures: int = 16
+    readout: Literal["performance", "gradient", "teacher", "none"] = "performance"
+    labels: int | None = None
+    label_networks: int = 4
+    label_rows: int = 20_000
+    label_steps: int | None = None
+    inner_rate: float = 1e-3
+
+    def __post_init__(self) -> None:
+        whole = [self.steps, self.networks, self.mixtures, self.label_networks, self.label_rows]
+        if min(whole + [n for n in (self.labels, self.label_steps) if n is not None]) < 1:
+            raise SettingError(f"{self}: steps, networks, mixtures, labels and rows are at least 1")
+        if not min(self.rate, self.inner_rate) > 0:
+            raise SettingError(f"{self}: rates are positive")
+
+    def training(self, network: Network | None = None) -> Training:
+        """What it compresses: the theory's two phases, by default of a two-layer network of width 1000."""
+        return Training.two_phase(network or TwoLayer(1000, antithetic=True))
+
+    def init(
+        self, problem: Problem, training: Training, budget: Budget, precision: Precision, seed: int
+    ) -> TwoPhaseState:
+        """Start from Gaussian points, with the real gradients of some fresh networks."""
+        return self.begin(problem, training, budget, precision, seed, real_gradients(self, problem, training, seed))
+
+    def begin(
+        self, problem: Problem, training: Training, budget: Budget, precision: Precision, seed: int, targets: Tensor
+    ) -> TwoPhaseState:
+        """As `init`, with real gradients that were computed before (they depend on neither budget nor objective)."""
+        width = model_of(training.network, problem.task).width
+        count = self._stored(problem, budget, precision, self.labels or width)
+        drawn = torch.randn(count, *problem.task.shape, generator=stream(seed, "points")).to(targets)
+        mixed = Coefficients(count * self.mixtures, integer(seed, "mixtures", bits=31)) if self.vectors else None
+        points = Points(drawn, self.mirrored, mixed)
+        labels = Seeded(
+            torch.zeros(self.labels or width, 1).to(targets), problem.task.shape, integer(seed, "labels", bits=31)
+        )
+        return TwoPhaseState(points, labels, self._outer.init(points), targets, 0, seed)
+
+    def step(self, state: TwoPhaseState, problem: Problem, training: Training) -> tuple[TwoPhaseState, Metrics]:
+        """Move the points; in the last step, fit the labels."""
+        model = model_of(training.network, problem.task)
+        params = start_networks(self, problem, training, state.seed)
+        if self.objective in ("inner-product", "performance"):
+            points, loss = self._push(state, model, params, problem)
+            moments = state.moments
+        else:
+            grads, loss = grad_and_value(self._gap)(state.points.free, state, model, params)
+            points, moments = self._outer.step(state.points, grads, state.moments, state.step)
+        state = replace(state, points=points, moments=moments, step=state.step + 1)
+        if state.step == self.steps:
+            state = replace(state, labels=self.labelled(state, problem, training))
+        return state, {"loss": float(loss)}
+
+    def export(self, state: TwoPhaseState) -> Mapping[str, Canvas]:
+        """Both sets."""
+        return {"features": state.points, "readout": state.labels}
+
+    @property
+    def _outer(self) -> Outer:
+        return Outer({"inputs": self.rate}, self.steps)
+
+    def _stored(self, problem: Problem, budget: Budget, precision: Precision, labels: int) -> int:
+        """How many vectors are stored: half the points where they are mirrored."""
+        if isinstance(budget, Bytes):
+            rest = budget.size - labels * number_bytes(precision)
+            if rest < 1:
+                raise BudgetError(f"{budget.size} bytes do not hold {labels} labels: ask for more, or set labels=")
+            budget = Bytes(rest)
+            per_item = problem.preprocessing.item_bytes(precision.bytes)
+            return budget.counts(None, per_item)[0]
+        (count,) = counts(problem, budget, precision, soft=True)
+        if count % 2 and self.mirrored and not self.vectors:
+            raise BudgetError(f"{count} points cannot be mirrored: ask for an even number")
+        return count // 2 if self.mirrored and not self.vectors else count
+
+    def _push(self, state: TwoPhaseState, model: Model, params: Params, problem: Problem) -> tuple[Points, Tensor]:
+        """One plain step with decay 1/rate: the points become minus the gradient, at unit scale."""
+        key = model.first_layer()[0]
+        # The derivative of the inner step along the points, and how it carries a gradient back to them.
+        found: Any = vjp(lambda free: _slope(model, params, state.points.with_free(free)), state.points.free)
+        pushed, pull = found
+        real = state.targets
+        if self.objective == "performance":
+            moved = params | {key: params[key] - self.inner_rate * pushed}
+            real = gradient(model, Loss.SQUARED, Part.FIRST_LAYER, moved, problem.train)[key]
+        # Minus the loss's gradient: along G(x) the loss falls by inner rate times <G, g>.
+        (rise,) = pull(real)
+        ascent = rise["inputs"].detach()
+        # The readout's phase forgets a common factor; unit scale suits every stored precision.
+        return state.points.with_free({"inputs": ascent / ascent.square().mean().sqrt()}), -(pushed * real).sum()
+
+    def _gap(self, free: Params, state: TwoPhaseState, model: Model, params: Params) -> Tensor:
+        found, real = _slope(model, params, state.points.with_free(free)), state.targets
+        if self.objective == "cosine":
+            return 1 - torch.cosine_similarity(found, real, dim=-1, eps=1e-12).mean()
+        # The scale of Gaussian points stands for the labels' size.
+        start = _slope(model, params, state.points.with_free({"inputs": _gaussian_like(state)}))
+        scale = (start.square().sum() / real.square().sum()).sqrt()
+        return (found - scale * real).square().sum() / (scale * real).square().sum()
+
+    def labelled(self, state: TwoPhaseState, problem: Problem, training: Training) -> Seeded:
+        """The readout's labels, fitted over fresh networks whose first layer learnt from the points."""
+        one, two = _phases(training)
+        assert isinstance(two.solver, Ridge)
+        if self.readout == "none":
+            return state.labels
+        seeds = [integer(state.seed, "label network", k, bits=31) for k in range(self.label_networks)]
+        learnt = replace(training, phases=(one, replace(two, solver=Descent(steps=0))))
+        sets: dict[str, Data] = {"features": state.points.decode(), "readout": state.labels.decode()}
+        inputs = state.labels.decode().inputs
+        if self.readout == "teacher":
+            full: dict[str, Data] = {"features": problem.train, "readout": problem.train}
+            found = fit(training, problem.task, full, seeds[:1]).outputs(inputs)[0]
+            return state.labels.with_free({"targets": found})
+        matrix = right = torch.zeros((), device=inputs.device)
+        for seed in seeds:
+            fitted = fit(learnt, problem.task, sets, [seed])
+            gram, moment = _moments(fitted, problem, self.label_rows)
+            phi = _with_one(fitted.features(inputs)[0])
+            outer = phi @ phi.mT
+            if self.readout == "performance":
+                # From labels to the readout's weights: a linear map.
+                reach = phi.mT @ torch.linalg.inv(penalised(outer, two.solver.regularisation, len(phi)))
+                matrix, right = matrix + reach.mT @ gram @ reach, right + reach.mT @ moment
+            else:
+                there = solve(penalised(gram, two.solver.regularisation, self.label_rows), moment)
+                matrix, right = matrix + outer, right + outer @ (phi @ there)
+        # Stationarity says nothing of directions in which features hardly vary; the loss itself says a little.
+        penalty = 1e-6 if self.readout == "performance" else two.solver.regularisation / len(inputs)
+        return state.labels.with_free({"targets": solve(penalised(matrix, penalty, 1), right, self.label_steps)})
+
+
+def start_networks(method: TwoPhase, problem: Problem, training: Training, seed: int) -> Params:
+    """The initialisations whose gradients are matched, stacked."""
+    drawn = [initialise(training.network, problem.task, seed, "matched", k) for k in range(method.networks)]
+    return {key: value.to(problem.train.device) for key, value in stack(drawn).items()}
+
+
+def real_gradients(method: TwoPhase, problem: Problem, training: Training, seed: int) -> Tensor:
+    """Gradients (networks, L, d) of the real loss in the first layer's weights, over all rows, at the start."""
+    _phases(training)
+    if problem.task.outputs != 1 or problem.classes is not None:
+        raise SettingError(f"two-phase distils one real target; {problem.name} has {problem.task.outputs} outputs")
+    model = model_of(training.network, problem.task)
+    params = start_networks(method, problem, training, seed)
+    return gradient(model, Loss.SQUARED, Part.FIRST_LAYER, params, problem.train)[model.first_layer()[0]]
+
+
+def _phases(training: Training) -> tuple[Phase, Phase]:
+    if [phase.data for phase in training.phases] != ["features", "readout"]:
+        raise SettingError(
+            "two-phase distils a training of two phases over the sets 'features' and 'readout': use Training.two_phase"
+        )
+    one, two = training.phases
+    if not isinstance(two.solver, Ridge):
+        raise SettingError(f"the readout is fitted by ridge regression, not by {two.solver}")
+    return one, two
+
+
+def _slope(model: Model, params: Params, points: Points) -> Tensor:
+    """Gradient (networks, L, d) of the synthetic loss in the first layer's weights; differentiable in the points."""
+    x, y, _ = points.decode().batch(slice(None))
+    key = model.first_layer()[0]
+
+    def one(network: Params) -> Tensor:
+        def loss(weight: Tensor) -> Tensor:
+            return measure(Loss.SQUARED, model.outputs(network | {key: weight}, x), y)
+
+        return torch.func.grad(loss)(network[key])
+
+    result: Tensor = each_network(one, params)
+    return result
+
+
+def _gaussian_like(state: TwoPhaseState) -> Tensor:
+    free = state.points.inputs
+    return torch.randn(free.shape, generator=stream(state.seed, "points")).to(free)
+
+
+def _moments(fitted: Fitted, problem: Problem, most: int) -> tuple[Tensor, Tensor]:
+    """Second moments of real features, and their moment with the targets, over at most so many rows."""
+    gram = moment = torch.zeros((), device=problem.train.device)
+    seen = 0
+    for x, y, _ in problem.train.batches():
+        phi = _with_one(fitted.features(x[: most - seen])[0])
+        gram, moment = gram + phi.mT @ phi, moment + phi.mT @ y[: most - seen]
+        seen += len(phi)
+        if seen >= most:
+            break
+    return gram / seen, moment / seen
+
+
+def _with_one(features: Tensor) -> Tensor:
+    return torch.cat([features, torch.ones_like(features[:, :1])], 1)
