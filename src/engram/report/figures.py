@@ -7,12 +7,12 @@ from typing import Any
 import matplotlib
 from matplotlib.figure import Figure
 
-__all__ = ["fidelity", "history", "replay", "scores"]
+__all__ = ["STYLE", "fidelity", "history", "inline", "replay", "scores"]
 
 _INK = "#010203"
 """Stands for the page's text colour until the SVG is written."""
 _ENGRAM, _FULL, _OTHER = "#2a9d5c", "#4a7fd4", "#9a9a9a"
-_STYLE: Any = {
+STYLE: Any = {
     "text.color": _INK,
     "axes.edgecolor": _INK,
     "axes.labelcolor": _INK,
@@ -31,7 +31,7 @@ _STYLE: Any = {
 
 def scores(rows: list[dict[str, Any]], metric: str) -> str:
     """Scores with standard errors, one bar a row."""
-    with matplotlib.rc_context(_STYLE):
+    with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(7, 0.34 * len(rows) + 0.8))
         axes = figure.add_subplot()
         for place, row in enumerate(rows):
@@ -44,23 +44,23 @@ def scores(rows: list[dict[str, Any]], metric: str) -> str:
         low = min(row["mean"] for row in rows)
         axes.set_xlim(left=max(-1.0, min(0.0, low)), right=1.0)
         axes.set_xlabel(f"test {metric}")
-        return _svg(figure, f"Test {metric} of every row")
+        return inline(figure, f"Test {metric} of every row")
 
 
 def history(points: list[list[Any]], metric: str) -> str:
     """Validation score along distillation."""
-    with matplotlib.rc_context(_STYLE):
+    with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(7, 2.6))
         axes = figure.add_subplot()
         axes.plot([p[0] for p in points], [p[2] for p in points], color=_ENGRAM, marker="o", markersize=3)
         axes.set_xlabel("outer step")
         axes.set_ylabel(f"validation {metric}")
-        return _svg(figure, "Validation score along distillation")
+        return inline(figure, "Validation score along distillation")
 
 
 def replay(curves: dict[str, Any], metric: str) -> str:
     """Learning curves: taught by the engram, taught by everything."""
-    with matplotlib.rc_context(_STYLE):
+    with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(7, 2.8))
         axes = figure.add_subplot()
         axes.plot(curves["steps"], curves["engram"], color=_ENGRAM, label="taught by the engram")
@@ -68,12 +68,12 @@ def replay(curves: dict[str, Any], metric: str) -> str:
         axes.set_xlabel("training step")
         axes.set_ylabel(f"validation {metric}")
         axes.legend()
-        return _svg(figure, "Learning curves of engram and full data")
+        return inline(figure, "Learning curves of engram and full data")
 
 
 def fidelity(curves: dict[str, Any], classes: bool) -> str:
     """Gradient cosine and agreement of predictions along training."""
-    with matplotlib.rc_context(_STYLE):
+    with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(7, 2.8))
         axes = figure.add_subplot()
         axes.plot(curves["steps"], curves["cosine"], color=_OTHER, label="cosine of the two gradients")
@@ -82,10 +82,11 @@ def fidelity(curves: dict[str, Any], classes: bool) -> str:
         axes.set_xlabel("training step")
         axes.set_ylim(top=1.02)
         axes.legend()
-        return _svg(figure, "Gradient cosine and agreement of predictions along training")
+        return inline(figure, "Gradient cosine and agreement of predictions along training")
 
 
-def _svg(figure: Figure, title: str) -> str:
+def inline(figure: Figure, title: str) -> str:
+    """A figure as an SVG element that takes the page's text colour."""
     content = io.StringIO()
     figure.savefig(
         content, format="svg", transparent=True, bbox_inches="tight", metadata={"Date": None, "Title": title}

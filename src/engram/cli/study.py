@@ -1,0 +1,138 @@
+"""engram study NAME: what does distillation remember, and why does it work? Claims with verdicts."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ._terminal import emit, progress, say
+
+_COLOURS = {"holds": "green", "fails": "red", "undecided": "yellow"}
+
+
+@click.command("study")
+@click.argument("names", nargs=-1, required=True, metavar="NAME... | all")
+@click.option("--quick", "scale", flag_value="quick", help="Small tasks and few seeds: minutes for all.")
+@click.option("--large", "scale", flag_value="large", help="Also d = 400 and 640,000 rows, streamed.")
+@click.option("--seeds", type=click.IntRange(2), help="Seeds per setting, in place of the scale's own.")
+@click.option("--jobs", type=click.IntRange(1), help="Processes of one thread each; one for each core if absent.")
+@click.option(
+    "--out", type=click.Path(path_type=Path), default=Path("theory"), show_default=True, help="Folder of results."
+)
+@click.option("--anew", is_flag=True, help="Measure everything again; finished cells are otherwise kept.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object on standard output.")
+def command(
+    names: tuple[str, ...],
+    scale: str | None,
+    seeds: int | None,
+    jobs: int | None,
+    out: Path,
+    anew: bool,
+    as_json: bool,
+) -> None:
+    """Verify the theory of dataset distillation on multi-index tasks, claim by claim.
+
+    NAME is encoding, generalisation, compression, transfer, continual, limits, beyond, or all. Results are kept in
+    the folder: repeat a command that was interrupted, and finished cells are not measured again.
+
+    \b
+    engram study all --quick
+    engram study encoding generalisation --seeds 8
+    """  # noqa: D301 (click reads the escape)
+    from ..spec import load
+    from ..spec import names as known
+
+    chosen = list(dict.fromkeys(ORDER if "all" in names else names))
+    classes = [load("studies", name) for name in chosen]
+    say("engram: loading")
+    from .. import __version__
+    from ..container import replace_file
+    from ..errors import OutputError
+    from ..report.theory import draw, theory_page
+    from ..study import Cells, Scale, conduct
+
+    assert set(ORDER) == set(known("studies"))
+    try:
+        (out / "figures").mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{out} cannot be made ({error.strerror or error}): choose another --out") from error
+    size = Scale(scale or "default")
+    found = []
+    for name, cls in zip(chosen, classes, strict=True):
+        study = cls()
+        store = Cells(out / f"{name}.{size.value}.jsonl", __version__)
+        if anew:
+            store.path.unlink(missing_ok=True)
+        try:
+            with progress() as bar:
+                task = bar.add_task(name, total=None, state="")
+
+                def watch(done: int, total: int, bar: Any = bar, task: Any = task) -> None:
+                    bar.update(task, completed=done, total=total, state=f"{done} of {total} cells")
+
+                result = conduct(study, size, store, seeds, jobs or os.cpu_count() or 1, watch)
+        except KeyboardInterrupt:
+            say(f"engram: interrupted; finished cells are kept in {store.path}: repeat the command to continue")
+            raise
+        record = {
+            "name": name,
+            "title": study.title,
+            "question": study.question,
+            "scale": size.value,
+            "verdict": result.verdict.value,
+            "claims": [claim.as_json() for claim in result.claims],
+            "tables": [table.as_json() for table in result.tables],
+            "figures": [figure.as_json() for figure in result.figures],
+            "remarks": list(result.remarks),
+        }
+        replace_file(out / f"{name}.json", json.dumps(record, indent=1).encode())
+        for figure in record["figures"]:
+            for ending, content in draw(figure).items():
+                replace_file(out / "figures" / f"{name}-{figure['name']}.{ending}", content)
+        found.append(record)
+        if not as_json:
+            _show(record)
+    replace_file(out / "theory.html", theory_page(out).encode())
+    if as_json:
+        emit(
+            {
+                "studies": [{key: r[key] for key in ("name", "scale", "verdict", "claims")} for r in found],
+                "out": str(out),
+            }
+        )
+        return
+    click.echo(f"Next: open {out / 'theory.html'}")
+
+
+ORDER = ("encoding", "generalisation", "compression", "transfer", "continual", "limits", "beyond")
+"""The order of the argument."""
+
+
+def _show(record: dict[str, Any]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console(highlight=False)
+    colour = _COLOURS[record["verdict"]]
+    console.print(f"\n[bold]{record['title']}[/bold]: [{colour}]{record['verdict']}[/{colour}]. {record['question']}")
+    for content in record["tables"]:
+        table = Table(title=content["title"], title_justify="left")
+        for k, heading in enumerate(content["columns"]):
+            table.add_column(heading, justify="right" if k else "left")
+        for row in content["rows"]:
+            table.add_row(*row)
+        console.print(table)
+    for claim in record["claims"]:
+        mark, measured, control = _COLOURS[claim["verdict"]], claim["measured"], claim["control"]
+        console.print(f"[{mark}]{claim['verdict']:>9}[/{mark}]  {claim['statement']}")
+        console.print(
+            f"           {_number(measured['value'])} ± {_number(measured['sem'])} (n = {measured['n']}; rule: "
+            f"{claim['rule']}); control, {control['of']}: {_number(control['value'])}, {control['verdict']}",
+            style="dim",
+        )
+
+
+def _number(value: float | None) -> str:
+    return "unknown" if value is None else f"{value:.3g}"

@@ -1,0 +1,121 @@
+"""The studies as one self-contained page, and their figures as SVG and PNG."""
+
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import matplotlib
+from markupsafe import Markup
+from matplotlib.figure import Figure
+
+from ..errors import ArtefactError
+from .figures import STYLE, inline
+
+__all__ = ["draw", "theory_page"]
+
+_ORDER = ("encoding", "generalisation", "compression", "transfer", "continual", "limits", "beyond")
+_COLOURS = ("#2a9d5c", "#4a7fd4", "#d9822b", "#a259c4", "#c7504e", "#3aa6a6", "#8a8a3a", "#9a9a9a", "#5b5bd6")
+
+
+def theory_page(folder: Path) -> str:
+    """Write the page of all studies whose results lie in a folder.
+
+    Args:
+        folder: of ``NAME.json`` files that ``engram study`` wrote.
+
+    Returns:
+        One HTML document that needs no network.
+
+    Raises:
+        ArtefactError: a results file that is damaged.
+    """
+    studies = []
+    for name in _ORDER:
+        path = folder / f"{name}.json"
+        if not path.is_file():
+            continue
+        try:
+            record = json.loads(path.read_text(encoding="utf-8"))
+            drawn = [(Markup(_svg(figure)), figure["caption"]) for figure in record["figures"]]
+            studies.append(record | {"drawn": drawn})
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise ArtefactError(f"{path}: not a study's results ({error}): remove it and repeat the study") from error
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("engram", "report"), autoescape=True, undefined=jinja2.StrictUndefined
+    )
+    environment.filters["number"] = lambda value: "—" if value is None or value != value else f"{value:.3g}"
+    return environment.get_template("theory.html").render(studies=studies)
+
+
+def draw(figure: dict[str, Any]) -> dict[str, bytes]:
+    """A figure as files: ``{"svg": ..., "png": ...}``, dark ink on white.
+
+    Args:
+        figure: as `study.Figure.as_json` gives it.
+
+    Returns:
+        Contents by ending.
+    """
+    files = {}
+    with matplotlib.rc_context(
+        STYLE
+        | dict.fromkeys(("text.color", "axes.edgecolor", "axes.labelcolor", "xtick.color", "ytick.color"), "#1b1f24")
+    ):
+        plot = _plot(figure)
+        for ending in ("svg", "png"):
+            content = io.BytesIO()
+            metadata = {"Date": None} if ending == "svg" else {"Software": None}
+            plot.savefig(content, format=ending, bbox_inches="tight", facecolor="white", dpi=160, metadata=metadata)
+            files[ending] = content.getvalue()
+    return files
+
+
+def _svg(figure: dict[str, Any]) -> str:
+    with matplotlib.rc_context(STYLE):
+        return inline(_plot(figure), figure["caption"])
+
+
+def _plot(figure: dict[str, Any]) -> Figure:
+    plot = Figure(figsize=(7, 4))
+    axes = plot.add_subplot()
+    lines = points = 0
+    for curve in figure["curves"]:
+        if curve["line"]:
+            # A prediction takes the colour of the points before it where it belongs to them.
+            axes.plot(
+                curve["x"],
+                curve["y"],
+                linestyle=("--", ":", "-.")[lines % 3],
+                color=_COLOURS[7],
+                linewidth=1.3,
+                label=curve["label"],
+            )
+            lines += 1
+        else:
+            colour = _COLOURS[points % len(_COLOURS)]
+            sem = [value or 0.0 for value in curve["sem"] or [0.0] * len(curve["x"])]
+            y = [float("nan") if value is None else value for value in curve["y"]]
+            marker = "osD^vP*Xh"[points % 9]
+            axes.errorbar(
+                curve["x"],
+                y,
+                yerr=sem,
+                color=colour,
+                marker=marker,
+                markersize=4,
+                capsize=2,
+                linewidth=1.4,
+                label=curve["label"],
+            )
+            points += 1
+    if figure["log_x"]:
+        axes.set_xscale("log")
+    if figure["log_y"]:
+        axes.set_yscale("log")
+    axes.set_xlabel(figure["x"])
+    axes.set_ylabel(figure["y"])
+    if len(figure["curves"]) > 1:
+        axes.legend(fontsize=8, loc="upper left", bbox_to_anchor=(1.01, 1))
+    return plot

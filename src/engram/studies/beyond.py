@@ -1,0 +1,172 @@
+"""Beyond the paper: the fewest numbers that keep up with full data, and the law they follow."""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from ..laboratory import Bench, smallest
+from ..methods.two_phase import TwoPhase
+from ..sources.multi_index import MultiIndex
+from ..study import Cell, Claim, Curve, Figure, Found, Interval, Measured, Result, Scale, Table, slope
+
+__all__ = ["Beyond"]
+
+_BEYOND = "beyond the paper, whose order is r^2 d + L"
+_SLACK = 1.25
+_MIXED = TwoPhase(vectors=True, steps=200)
+_CANVASES = {
+    "points": (TwoPhase(), 2.0, "2r free points"),
+    "pairs": (TwoPhase(mirrored=True), 4.0, "4r points in mirrored pairs, 2r stored"),
+    "mixtures": (_MIXED, 1.0, "seeded mixtures of r free vectors"),
+    "more mixtures": (_MIXED, 1.5, "seeded mixtures of 1.5 r free vectors"),
+}
+
+
+@dataclass(frozen=True)
+class Beyond:
+    """Squared and cosine matching, mirrored pairs, seeded mixtures: less memory than r^2 d + L."""
+
+    title: str = "Beyond the paper"
+    question: str = "How few numbers keep up with a full-data step, and what law do they follow?"
+
+    def cells(self, scale: Scale, seeds: int | None) -> list[Cell]:
+        """The fewest numbers over d, r and L."""
+        quick = scale is Scale.QUICK
+        found = []
+        for s in range(seeds or (3 if quick else 5)):
+            base = {"d": 40, "r": 3, "width": 200} if quick else {"d": 64, "r": 4, "width": 512}
+            for d in (30, 60) if quick else (32, 64, 128, 256):
+                found.append(Cell("fewest", base | {"d": d, "vary": "d", "seed": s}))
+            for r in (2, 4) if quick else (2, 3, 4, 6):
+                found.append(Cell("fewest", base | {"r": r, "vary": "r", "seed": s}))
+            for width in (100, 200) if quick else (256, 512, 1024):
+                found.append(Cell("fewest", base | {"width": width, "vary": "L", "seed": s}))
+        return found
+
+    def measure(self, cell: Cell) -> dict[str, Any]:
+        """For every canvas the fewest labels; the fewest numbers over all."""
+        bench = Bench(MultiIndex(d=cell.d, r=cell.r), cell.seed, cell.width)
+        full = bench.one_step()
+        result: dict[str, Any] = {
+            "full": full,
+            "law": cell.r * cell.d + cell.width,
+            "paper": cell.r**2 * cell.d + cell.width,
+        }
+        fewest = math.inf
+        for name, (method, per, _) in _CANVASES.items():
+            count = 2 * math.ceil(per * cell.r / 2) if method.mirrored else math.ceil(per * cell.r)
+            points = bench.bare(method, count)
+            error = lambda k, m=method, p=points: bench.engram_error(bench.label(m, k, p))  # noqa: E731
+            labels = smallest(error, 16, cell.width, _SLACK * full)
+            stored = sum(t.numel() for t in points.free.values())
+            # The linear part that preprocessing took off, d + 1 numbers, counts as well.
+            result[f"{name} labels"] = labels
+            result[f"{name} numbers"] = stored + labels + cell.d + 1
+            if not math.isnan(labels):
+                fewest = min(fewest, result[f"{name} numbers"])
+        best = fewest if math.isfinite(fewest) else math.nan
+        return result | {"fewest": best, "of law": best / result["law"], "of paper": best / result["paper"]}
+
+    def conclude(self, found: Found, scale: Scale) -> Result:
+        """Judge."""
+        claims, tables, figures = [], [], []
+        laws: dict[str, dict[str, Measured]] = {}
+        for vary, x in (("d", "d"), ("r", "r"), ("L", "width")):
+            every = found.settings("fewest", vary=vary)
+            runs = {s[x]: found.runs("fewest", "fewest", **s) for s in every}
+            paper = {s[x]: [float(s["r"] ** 2 * s["d"] + s["width"])] * 2 for s in every}
+            linear = {s[x]: [float(s["r"] * s["d"] + s["width"])] * 2 for s in every}
+            laws[vary] = {"measured": slope(runs), "paper": slope(paper), "law": slope(linear)}
+            columns = [
+                vary,
+                "full-data step",
+                *(words for _, _, words in _CANVASES.values()),
+                "fewest numbers",
+                "r d + L",
+                "r² d + L",
+            ]
+            tables.append(
+                Table(
+                    f"Labels that keep within {_SLACK} of a full-data step, and the fewest numbers in all, over {vary}",
+                    columns,
+                    [
+                        [
+                            str(s[x]),
+                            found.mean("fewest", "full", **s),
+                            *(_reached(found.runs("fewest", f"{name} labels", **s)) for name in _CANVASES),
+                            _reached(found.runs("fewest", "fewest", **s)),
+                            f"{s['r'] * s['d'] + s['width']:,}",
+                            f"{s['r'] ** 2 * s['d'] + s['width']:,}",
+                        ]
+                        for s in every
+                    ],
+                )
+            )
+            means = {g: Measured.of(v for v in values if not math.isnan(v)) for g, values in runs.items()}
+            figures.append(
+                Figure(
+                    vary,
+                    f"Fewest numbers over {vary}: exponent {laws[vary]['measured']}.",
+                    vary,
+                    "numbers",
+                    [
+                        Curve(
+                            "measured", list(means), [m.value for m in means.values()], [m.sem for m in means.values()]
+                        ),
+                        Curve("r d + L", list(linear), [v[0] for v in linear.values()], line=True),
+                        Curve("r² d + L", list(paper), [v[0] for v in paper.values()], line=True),
+                    ],
+                    log_x=True,
+                    log_y=True,
+                )
+            )
+        every = found.settings("fewest")
+        share = [found.mean("fewest", "of law", **s) for s in every]
+        worst = max(
+            (m for m in share if not math.isnan(m.value)),
+            key=lambda m: m.value,
+            default=Measured(math.nan, math.inf, 0),
+        )
+        claims = [
+            Claim(
+                "r d + L numbers keep within 1.25 of a full-data step in every setting (largest share of r d + L that was needed)",
+                _BEYOND,
+                worst,
+                Interval(high=1.0),
+                Measured.of(s["r"] ** 2 * s["d"] / (s["r"] * s["d"] + s["width"]) + 1 for s in every if s["r"] > 2)
+                if scale is not Scale.QUICK
+                else Measured(1.5, 0.0, 1),
+                "r^2 d + r d + L numbers",
+            ),
+            Claim(
+                "They are linear in d, no steeper than r d + L (exponent in d)",
+                _BEYOND,
+                laws["d"]["measured"],
+                Interval(0.0, 1.0),
+                slope({s["d"]: [float(4 * s["d"] ** 3)] * 2 for s in found.settings("fewest", vary="d")}),
+                "the data's numbers",
+            ),
+            Claim(
+                "They grow with r, more slowly than r^2 (exponent in r)",
+                _BEYOND,
+                laws["r"]["measured"],
+                Interval(0.0, 1.5),
+                slope({r: [float(r * r)] * 2 for r in (2, 3, 4)}),
+                "r^2 itself",
+            ),
+            Claim(
+                "They grow more slowly than the width (exponent in L)",
+                _BEYOND,
+                laws["L"]["measured"],
+                Interval(-0.25, 0.9),
+                slope({w: [float(w)] * 2 for w in (256, 512, 1024)}),
+                "L itself",
+            ),
+        ]
+        return Result(claims, tables, figures)
+
+
+def _reached(runs: list[float]) -> str:
+    good = [v for v in runs if not math.isnan(v)]
+    words = str(Measured.of(good)) if good else "not reached"
+    return words if len(good) in (0, len(runs)) else f"{words} ({len(good)} of {len(runs)})"
