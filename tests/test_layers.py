@@ -7,18 +7,19 @@ ROOT = Path(__file__).parent.parent / "src" / "engram"
 LAYERS = [
     ["__init__"],
     ["errors"],
-    ["random", "spec"],
-    ["linalg", "optimizers", "metrics", "budget", "preprocessing", "container"],
-    ["synthetic", "problem"],
-    ["canvas", "network", "sources"],
-    ["source", "networks", "training", "distances", "hypergradients"],
-    ["fitting", "method"],
-    ["pool", "selection"],
+    ["random", "spec", "link"],
+    ["linalg", "links", "optimizers", "metrics", "budget", "preprocessing", "container"],
+    ["synthetic", "problem", "theory"],
+    ["canvas", "generated", "network"],
+    ["sources", "networks", "training", "distances", "hypergradients"],
+    ["source", "fitting", "method"],
+    ["pool", "selection", "subspace"],
     ["outer"],
     ["methods"],
     ["defaults", "artefact"],
     ["loop", "export", "beside"],
-    ["evaluation", "sampler"],
+    ["evaluation", "sampler", "laboratory", "study"],
+    ["studies"],
     ["report"],
     ["cli"],
     ["__main__"],
@@ -60,7 +61,7 @@ def test_an_upward_import_is_caught():
 
 
 def test_components_of_a_folder_do_not_import_one_another():
-    for folder in ("methods", "networks", "sources", "canvas"):
+    for folder in ("methods", "networks", "sources", "canvas", "links", "studies"):
         names = {p.stem for p in (ROOT / folder).glob("*.py")}
         for file in (ROOT / folder).glob("*.py"):
             for node in ast.walk(ast.parse(file.read_text())):
