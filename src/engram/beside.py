@@ -66,11 +66,14 @@ class Beside:
         tensors = {"inputs": inputs, "targets": targets}
         write_tensors(self.folder / "real.safetensors", tensors, {"engram": engram.fingerprint}, force=True)
 
-    def keep(self, engram: Engram, scores: Mapping[str, Any], seconds: Mapping[str, Any], curves: Any) -> None:
-        """Write every run of every row, times and curves."""
+    def keep(
+        self, engram: Engram, scores: Mapping[str, Any], seconds: Mapping[str, Any], curves: Any, directions: Any
+    ) -> None:
+        """Write every run of every row, times, curves, and the directions that are held."""
         lines = [json.dumps({"row": name} | row) for name, row in scores.items()]
         replace_file(self.folder / "results.jsonl", ("\n".join(lines) + "\n").encode())
         record = {"engram": engram.fingerprint, "seconds": dict(seconds), "curves": curves}
+        record["directions"] = directions
         replace_file(self.folder / "run.json", json.dumps(record).encode())
 
     def read(self, engram: Engram) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -1,6 +1,6 @@
 """Good settings where the user gave none: one network and training for each kind of data."""
 
-from .budget import Precision
+from .budget import Budget, Items, PerClass, Precision
 from .method import Method
 from .methods.performance_matching import PerformanceMatching
 from .network import Network
@@ -8,9 +8,10 @@ from .networks.convnet import ConvNet
 from .networks.mlp import MLP
 from .preprocessing import Pixels
 from .problem import Problem
+from .subspace import dimension
 from .training import Training
 
-__all__ = ["method", "network", "precision", "training"]
+__all__ = ["budget", "method", "network", "precision", "training"]
 
 
 def network(problem: Problem) -> Network:
@@ -83,6 +84,33 @@ def method(problem: Problem) -> PerformanceMatching:
     return PerformanceMatching(
         steps=400, rate=0.02, label_rate=0.02, pool=4, networks=4, batch=512, temperature=0.5, noise=noise
     )
+
+
+def budget(problem: Problem, seed: int = 0) -> Budget:
+    """As many samples as the task's estimated dimension asks for: two for every direction.
+
+    Matching needs about 2r points, since each direction needs its two half-spaces.
+
+    Args:
+        problem: the data.
+        seed: of the estimate.
+
+    Returns:
+        So many per class, or items for regression; at least one per class, and two.
+
+    Raises:
+        DataError: too few rows for an estimate.
+
+    References:
+        ``engram study compression``; `subspace.dimension`.
+
+    Example:
+        >>> from engram import load_problem
+        >>> budget(load_problem("diabetes"))
+        Items(count=2)
+    """
+    points = 2 * max(1, dimension(problem.train, seed).estimate)
+    return PerClass(max(1, -(-points // problem.classes))) if problem.classes else Items(points)
 
 
 def precision(problem: Problem) -> Precision:

@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor
@@ -12,16 +12,21 @@ from .budget import Budget, Precision
 from .canvas import Canvas
 from .canvas.plain import Plain
 from .errors import DivergenceError
+from .fitting import fit
 from .method import Metrics, counts
 from .problem import Problem
 from .random import integer, stream
+from .subspace import dimension, gradient_outer_product, principal_directions
 from .training import Training
 
-__all__ = ["Chosen", "Pick", "Selection", "anyone", "centres", "choose", "initial"]
+__all__ = ["Chosen", "Pick", "Selection", "Start", "anyone", "centres", "choose", "initial"]
 
 Pick = Callable[[Tensor, int, torch.Generator], Tensor]
 """(rows (N, D), how many, generator) to the rows' indices."""
 
+Start = Literal["random", "centres", "noise", "covariance", "pairs", "gradients"]
+
+_NEAR = 16
 _CANDIDATES = 10_000
 """Rows considered in all; a random sample of more stands for them, so that memory stays bounded."""
 
@@ -106,20 +111,28 @@ def centres(problem: Problem, counts: tuple[int, ...], seed: int) -> Plain:
     return Plain(torch.stack(inputs).to(device), torch.stack(targets).to(device), problem.classes or 0)
 
 
-def initial(problem: Problem, counts: tuple[int, ...], start: str, soft: bool, seed: int) -> tuple[Plain, Tensor]:
-    """Where the synthetic samples start: random real rows, k-means centres, or noise with balanced labels.
+def initial(
+    problem: Problem, counts: tuple[int, ...], start: Start, soft: bool, seed: int, training: Training
+) -> tuple[Plain, Tensor]:
+    """Where the synthetic samples start.
 
     Args:
         problem: its training rows.
         counts: items per class, or one number for regression.
-        start: ``"random"``, ``"centres"`` or ``"noise"``.
+        start: random real rows, k-means centres, noise with balanced labels; or real rows whose deviation from their
+            class's mean is kept in the principal subspace alone, that of the data (``"covariance"``), the same in
+            mirrored pairs (``"pairs"``), or that of networks trained on all rows (``"gradients"``).
         soft: whether labels are free scores.
         seed: of the draws.
+        training: of the networks whose gradients are asked.
 
     Returns:
         The canvas, and the class for which each sample was made.
     """
-    plain = centres(problem, counts, seed) if start == "centres" else choose(problem, counts, anyone, seed)
+    if start in ("covariance", "pairs", "gradients"):
+        plain = _in_subspace(problem, counts, start, seed, training)
+    else:
+        plain = centres(problem, counts, seed) if start == "centres" else choose(problem, counts, anyone, seed)
     if start == "noise":
         noise = torch.randn(plain.inputs.shape, generator=stream(seed, "noise"))
         plain = plain.with_free({"inputs": noise.to(plain.inputs)})
@@ -127,6 +140,32 @@ def initial(problem: Problem, counts: tuple[int, ...], start: str, soft: bool, s
         raise DivergenceError("the starting samples are not finite")
     groups = plain.targets if plain.classes else torch.zeros_like(plain.targets[:, 0], dtype=torch.int64)
     return (Plain(plain.inputs, plain.decode().targets) if soft else plain), groups
+
+
+def _in_subspace(problem: Problem, counts: tuple[int, ...], start: str, seed: int, training: Training) -> Plain:
+    """Real rows, projected on the principal subspace about their class's mean."""
+    basis = dimension(problem.train, seed).directions
+    if start == "gradients":
+        fitted = fit(training, problem.task, {"main": problem.train}, [integer(seed, "responding", bits=31)])
+        basis = principal_directions(gradient_outer_product(fitted, problem.train, 500), basis.shape[1])
+    drawn = choose(problem, counts, anyone, seed)
+    inputs, targets = drawn.inputs.clone(), drawn.targets.clone()
+    groups = drawn.targets if problem.classes else torch.zeros(len(inputs), device=inputs.device)
+    for group, rows in enumerate(_groups(problem, counts, seed)):
+        x, y, _ = problem.train.batch(rows)
+        own = torch.nonzero(groups == group).flatten()
+        mean = x.mean(0)
+        kept = (inputs[own] - mean).flatten(1) @ basis
+        if start == "pairs":
+            half = len(own) // 2
+            # Where they are odd, the last stands at the mean.
+            kept = torch.cat([kept[:half], -kept[:half], torch.zeros_like(kept[: len(own) - 2 * half])])
+        inputs[own] = mean + (kept @ basis.mT).reshape(-1, *mean.shape)
+        if problem.classes is None:
+            # A moved row takes the mean target of the real rows nearest to it in the subspace.
+            near = torch.cdist(kept, (x - mean).flatten(1) @ basis).topk(min(_NEAR, len(x)), largest=False).indices
+            targets[own] = y[near].mean(1)
+    return Plain(inputs, targets, drawn.classes)
 
 
 def anyone(rows: Tensor, count: int, generator: torch.Generator) -> Tensor:

@@ -23,6 +23,7 @@ __all__ = [
     "overlap",
     "principal_angles",
     "principal_directions",
+    "whitening",
 ]
 
 _ROWS = 20_000
@@ -217,7 +218,7 @@ def dimension(data: Data, seed: int = 0, shuffles: int = 40, most: int = _ROWS) 
     d = x.shape[1]
     if len(x) < 2 * d:
         raise DataError(f"{len(x)} rows are too few to tell directions among {d} columns: give at least {2 * d}")
-    root = _whitener(x)
+    root, _ = whitening(x)
     x = x @ root
     shuffled = [y[torch.randperm(len(y), generator=stream(seed, "shuffle", k)).to(y.device)] for k in range(shuffles)]
     chance = [_squares(x, other) for other in shuffled]
@@ -267,9 +268,20 @@ def _rows(data: Data, most: int) -> tuple[Tensor, Tensor]:
     return x - x.mean(0), (y[:, kept] - y[:, kept].mean(0)) / spread[kept]
 
 
-def _whitener(x: Tensor) -> Tensor:
+def whitening(x: Tensor) -> tuple[Tensor, Tensor]:
+    r"""The roots :math:`\Sigma^{-1/2}` and :math:`\Sigma^{1/2}` of the covariance of centred rows.
+
+    Points go to whitened coordinates by the first, directions along which a function varies by the second. Directions
+    in which the rows hardly vary are dropped: they can carry nothing that is seen.
+
+    Args:
+        x: (N, d), mean zero.
+
+    Returns:
+        Both (d, d).
+    """
     values, vectors = torch.linalg.eigh((x.mT @ x / len(x)).double())
     kept = values > 1e-3 * values[-1]
-    # Directions in which the inputs hardly vary can carry nothing that is seen.
-    scale = torch.where(kept, values.clamp_min(1e-12) ** -0.5, torch.zeros_like(values))
-    return ((vectors * scale) @ vectors.mT).float()
+    powers = (torch.where(kept, values.clamp_min(1e-12) ** p, torch.zeros_like(values)) for p in (-0.5, 0.5))
+    root, back = (((vectors * power) @ vectors.mT).float() for power in powers)
+    return root, back

@@ -36,6 +36,7 @@ _CHECKPOINT_SECONDS = 30
 @click.option("--per-class", type=int, help="Synthetic samples for each class (default 1).")
 @click.option("--items", type=int, help="Synthetic samples in all (default 10 for regression).")
 @click.option("--bytes", "size", metavar="SIZE", help="Synthetic samples that fit in SIZE (4096, 16kB, 1MiB).")
+@click.option("--auto", is_flag=True, help="As many samples as the estimated dimension of the task asks for.")
 @click.option(
     "--dtype", type=click.Choice(["float32", "float16", "uint8"]), help="Stored precision; by the data if absent."
 )
@@ -55,6 +56,7 @@ def command(
     per_class: int | None,
     items: int | None,
     size: str | None,
+    auto: bool,
     dtype: str | None,
     steps: int | None,
     seed: int,
@@ -78,6 +80,8 @@ def command(
     engram distill multi-index:d=50,r=2 --method two-phase --items 8
     """  # noqa: D301 (click reads the escape)
     budget = budget_of(per_class, items, size)
+    if auto and budget is not None:
+        raise click.UsageError("--auto chooses the budget: give no other")
     if seeds < 0 or (steps is not None and steps < 0):
         raise click.UsageError("--seeds and --steps are at least 0")
     say("engram: loading")
@@ -86,6 +90,7 @@ def command(
     from ..budget import Items, PerClass, Precision
     from ..container import check_writable
     from ..evaluation import Protocol, evaluate
+    from ..evaluation.directions import directions
     from ..evaluation.fidelity import fidelity
     from ..loop import configured, distill, identify, save_checkpoint
     from ..loop import resume as continue_run
@@ -107,6 +112,9 @@ def command(
     chosen = configured(parse("methods", method, usual) if method else usual, steps)
     training = defaults.training(problem, architecture, chosen)
     precision = Precision(dtype) if dtype else defaults.precision(problem)
+    if auto:
+        budget = defaults.budget(problem, seed)
+        say(f"engram: budget {budget}")
     budget = budget or (PerClass(1) if problem.classes else Items(10))
     identity = identify(chosen, problem, training, budget, precision, seed)
     last: Any = continue_run(beside.checkpoint, identity, place) if resume else None
@@ -162,9 +170,11 @@ def command(
                 scores_table(
                     scores, f"{problem.name}: {memory.items} synthetic samples for {len(problem.train):,} real ones"
                 )
-            say("engram: comparing the two learning processes for the report")
+            say("engram: comparing learning processes and directions for the report")
             curves = fidelity(memory, problem, [0, 1, 2])
-            beside.keep(memory, scores.as_json(), seconds, curves.as_json() if curves else None)
+            held = directions(memory, problem, [0, 1])
+            plain = (part.as_json() if part else None for part in (curves, held))
+            beside.keep(memory, scores.as_json(), seconds, *plain)
         memory.save(out, force=force or resume)
         beside.checkpoint.unlink(missing_ok=True)
     except KeyboardInterrupt:

@@ -21,7 +21,7 @@ from ..outer import Matching, Outer
 from ..pool import Nursery
 from ..problem import Problem, Split
 from ..random import stream
-from ..selection import initial
+from ..selection import Start, initial
 from ..training import Loss, Ridge, Training
 
 __all__ = ["GradientMatching"]
@@ -55,7 +55,8 @@ class GradientMatching:
         loss: whose gradients are matched; cross-entropy is replaced by squared error for real targets.
         temperature: divides the outputs in cross-entropy; the sharper, the more the gradient looks at rows
             near the boundary.
-        start: samples start as random real rows, k-means centres or noise.
+        start: samples start as random real rows, k-means centres, noise, or in the principal subspace
+            (`selection.initial`).
 
     Raises:
         SettingError: a value out of range.
@@ -86,7 +87,7 @@ class GradientMatching:
     raised_on: Literal["samples", "real"] = "samples"
     loss: Loss = Loss.CROSS_ENTROPY
     temperature: float = 0.2
-    start: Literal["random", "centres", "noise"] = "centres"
+    start: Start = "centres"
 
     def __post_init__(self) -> None:
         if min(self.steps, self.rate, self.label_rate) < 0 or not self.temperature > 0:
@@ -97,7 +98,7 @@ class GradientMatching:
     def init(self, problem: Problem, training: Training, budget: Budget, precision: Precision, seed: int) -> Matching:
         """Start from real rows or their centres, with a pool of fresh networks."""
         soft = self._soft(problem)
-        canvas, groups = initial(problem, counts(problem, budget, precision, soft), self.start, soft, seed)
+        canvas, groups = initial(problem, counts(problem, budget, precision, soft), self.start, soft, seed, training)
         pool = self._nursery(problem, training, seed).fill()
         return Matching(canvas, self._outer.init(canvas), pool, groups, 0, seed)
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Literal
 
 import torch
 from torch import Tensor
@@ -21,7 +20,7 @@ from ..outer import Matching, Outer
 from ..pool import Nursery
 from ..problem import Problem
 from ..random import stream
-from ..selection import initial
+from ..selection import Start, initial
 from ..training import Loss, Ridge, Training
 
 __all__ = ["PerformanceMatching"]
@@ -53,7 +52,8 @@ class PerformanceMatching:
         temperature: :math:`\tau`, positive; the sharper, the more the loss looks at rows near the boundary.
         noise: standard deviation of Gaussian noise added to the real rows, which keeps few samples from
             fitting few rows too closely.
-        start: samples start as random real rows, k-means centres or noise.
+        start: samples start as random real rows, k-means centres, noise, or in the principal subspace
+            (`selection.initial`).
         hypergradient: how to differentiate; `Unroll()` differentiates the closed-form readout only.
 
     Raises:
@@ -81,7 +81,7 @@ class PerformanceMatching:
     batch: int = 64
     temperature: float = 0.1
     noise: float = 0.0
-    start: Literal["random", "centres", "noise"] = "centres"
+    start: Start = "centres"
     hypergradient: Hypergradient = Unroll()
 
     def __post_init__(self) -> None:
@@ -96,7 +96,9 @@ class PerformanceMatching:
             raise SettingError(
                 "without a closed-form readout nothing depends on the samples: set hypergradient=Unroll(steps=...)"
             )
-        canvas, groups = initial(problem, counts(problem, budget, precision, soft=True), self.start, True, seed)
+        canvas, groups = initial(
+            problem, counts(problem, budget, precision, soft=True), self.start, True, seed, training
+        )
         nursery = self._nursery(problem, training, seed)
         return Matching(canvas, self._outer.init(canvas), nursery.fill(), groups, 0, seed)
 

@@ -66,6 +66,7 @@ def page(engram: Engram, path: Path) -> str:
         history_figure=Markup(figures.history(known.get("history", []), engram.metric.value))
         if len(known.get("history", [])) > 1
         else None,
+        directions=record.get("directions"),
         curves_figure=Markup(figures.replay(curves, engram.metric.value)) if curves else None,
         fidelity_figure=Markup(figures.fidelity(curves, bool(isinstance(engram.target, Classes)))) if curves else None,
         pictures=_pictures(engram, real),

@@ -200,11 +200,7 @@ class Generalisation:
                     log_y=True,
                 )
             ],
-            ["At larger M the engram is below the full-data step: it averages the noise of the first step away."]
-            if all(
-                found.mean("error", "one 16r²", **s).value < found.mean("error", "one step", **s).value for s in every
-            )
-            else [],
+            _remarks(found, every),
         )
 
 
@@ -220,9 +216,9 @@ def _identity(d: int) -> Any:
 
 
 def _remarks(found: Found, every: list[dict[str, Any]]) -> list[str]:
-    below = lambda one, other: all(
-        found.mean("error", one, **s).value < found.mean("error", other, **s).value for s in every
-    )  # noqa: E731
+    def below(one: str, other: str) -> bool:
+        return all(found.mean("error", one, **s).value < found.mean("error", other, **s).value for s in every)
+
     remarks = []
     if below("one 16r²", "one step"):
         remarks.append("At larger M the engram is below the full-data step: points average its noise away.")
