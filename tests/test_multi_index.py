@@ -192,3 +192,11 @@ def test_smooth_has_the_hessian_of_its_formula():
     slope = 2 * (1 - (2 * z).tanh() ** 2)
     assert float(known.hessian[0, 1]) == pytest.approx(1, abs=1e-6)
     assert float(known.hessian[2, 3]) == pytest.approx(float(slope.mean()), abs=4e-3)
+
+
+def test_what_one_step_cannot_see_is_said():
+    third = MultiIndex(d=6, r=2, rows=300, link=Hermite((3,), (1.0,))).load(0)
+    assert "H = E hess f* is zero (information exponent 3)" in third.notes[0]
+    half = MultiIndex(d=6, r=2, rows=300, link=Hermite(quadratic=1)).load(0)
+    assert "has rank 1 of 2" in half.notes[0]
+    assert MultiIndex(d=6, r=2, rows=300).load(0).notes == ()

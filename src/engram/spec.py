@@ -22,6 +22,7 @@ from .errors import ArtefactError, SettingError, UnknownNameError, nearest
 __all__ = ["decode", "encode", "load", "names", "parse", "render"]
 
 _ROOT = Path(__file__).parent
+_ONE = {"studies": "study"}
 _CLOSED = ("cli", "report", "__main__")
 """Packages whose classes no file may name."""
 
@@ -61,7 +62,7 @@ def load(folder: str, name: str) -> type:
     """
     known = names(folder)
     if name.replace("_", "-") not in known:
-        raise UnknownNameError(f"unknown {folder.removesuffix('s')} {name!r}: {nearest(name, known)}")
+        raise UnknownNameError(f"unknown {_ONE.get(folder, folder.removesuffix('s'))} {name!r}: {nearest(name, known)}")
     module = import_module(f"engram.{folder}.{name.replace('-', '_')}")
     component: type = getattr(module, module.__all__[0])
     return component

@@ -10,7 +10,7 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 from .errors import OutputError, SettingError
 
@@ -293,8 +293,8 @@ class Found:
 class Study(Protocol):
     """A question, the cells that answer it, and the verdict."""
 
-    title: str
-    question: str
+    title: ClassVar[str]
+    question: ClassVar[str]
 
     def cells(self, scale: Scale, seeds: int | None) -> list[Cell]:
         """What to measure."""

@@ -10,12 +10,12 @@ from ._terminal import emit, json_option
 @click.command("list")
 @json_option
 def command(as_json: bool) -> None:
-    """Show built-in datasets, methods and networks, with their settings."""
+    """Show built-in datasets, methods, networks, links of multi-index tasks and studies, with their settings."""
     from ..spec import load, names
 
     found = {
         folder: {name: _fields(load(folder, name)) for name in names(folder)}
-        for folder in ("sources", "methods", "networks")
+        for folder in ("sources", "methods", "networks", "links", "studies")
     }
     if as_json:
         emit(found)

@@ -85,12 +85,10 @@ def fidelity(curves: dict[str, Any], classes: bool) -> str:
         return inline(figure, "Gradient cosine and agreement of predictions along training")
 
 
-def inline(figure: Figure, title: str) -> str:
-    """A figure as an SVG element that takes the page's text colour."""
+def inline(figure: Figure, title: str, box: str | None = "tight") -> str:
+    """A figure as an SVG element that takes the page's text colour, cut to its content unless `box` is None."""
     content = io.StringIO()
-    figure.savefig(
-        content, format="svg", transparent=True, bbox_inches="tight", metadata={"Date": None, "Title": title}
-    )
+    figure.savefig(content, format="svg", transparent=True, bbox_inches=box, metadata={"Date": None, "Title": title})
     text = content.getvalue()
     text = text[text.index("<svg") :].replace(_INK, "currentColor")
     text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)

@@ -2,6 +2,7 @@
 
 import io
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import jinja2
 import matplotlib
 from markupsafe import Markup
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from ..errors import ArtefactError
 from .figures import STYLE, inline
@@ -45,8 +47,14 @@ def theory_page(folder: Path) -> str:
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("engram", "report"), autoescape=True, undefined=jinja2.StrictUndefined
     )
-    environment.filters["number"] = lambda value: "—" if value is None or value != value else f"{value:.3g}"
+    environment.filters["number"] = _number
     return environment.get_template("theory.html").render(studies=studies)
+
+
+def _number(value: float | None) -> str:
+    if value is None or not math.isfinite(value):
+        return "unknown"
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
 
 
 def draw(figure: dict[str, Any]) -> dict[str, bytes]:
@@ -67,19 +75,20 @@ def draw(figure: dict[str, Any]) -> dict[str, bytes]:
         for ending in ("svg", "png"):
             content = io.BytesIO()
             metadata = {"Date": None} if ending == "svg" else {"Software": None}
-            plot.savefig(content, format=ending, bbox_inches="tight", facecolor="white", dpi=160, metadata=metadata)
+            plot.savefig(content, format=ending, facecolor="white", dpi=160, metadata=metadata)
             files[ending] = content.getvalue()
     return files
 
 
 def _svg(figure: dict[str, Any]) -> str:
     with matplotlib.rc_context(STYLE):
-        return inline(_plot(figure), figure["caption"])
+        return inline(_plot(figure), figure["caption"], box=None)
 
 
 def _plot(figure: dict[str, Any]) -> Figure:
-    plot = Figure(figsize=(7, 4))
-    axes = plot.add_subplot()
+    # One width for all, the legend's column included, so that text has one size on the page.
+    plot = Figure(figsize=(9.5, 4))
+    axes = plot.add_axes((0.08, 0.14, 0.5, 0.82))
     lines = points = 0
     for curve in figure["curves"]:
         if curve["line"]:
@@ -110,12 +119,24 @@ def _plot(figure: dict[str, Any]) -> Figure:
                 label=curve["label"],
             )
             points += 1
-    if figure["log_x"]:
-        axes.set_xscale("log")
-    if figure["log_y"]:
-        axes.set_yscale("log")
+    plain = FuncFormatter(lambda value, _: f"{value:,.10g}")
+    for wanted, axis, scale in (
+        (figure["log_x"], axes.xaxis, axes.set_xscale),
+        (figure["log_y"], axes.yaxis, axes.set_yscale),
+    ):
+        if wanted:
+            scale("log")
+            axis.set_major_locator(LogLocator(subs=(1, 2, 5) if _decades(figure, axis is axes.xaxis) < 2.5 else (1,)))
+            axis.set_major_formatter(plain)
+            axis.set_minor_formatter(NullFormatter())
     axes.set_xlabel(figure["x"])
     axes.set_ylabel(figure["y"])
     if len(figure["curves"]) > 1:
         axes.legend(fontsize=8, loc="upper left", bbox_to_anchor=(1.01, 1))
     return plot
+
+
+def _decades(figure: dict[str, Any], along_x: bool) -> float:
+    """How many powers of ten an axis spans."""
+    values = [v for curve in figure["curves"] for v in curve["x" if along_x else "y"] if v is not None and v > 0]
+    return math.log10(max(values) / min(values)) if values else 0.0

@@ -16,6 +16,7 @@ from ..preprocessing import Numbers, Vectors
 from ..problem import Problem, Split
 from ..random import stream
 from ..spec import parse
+from ..theory.population import population
 
 __all__ = ["MultiIndex"]
 
@@ -119,8 +120,20 @@ class MultiIndex:
             for part in ("select", "test")
         )
         select, test = (split.rows(torch.arange(len(split))) for split in (select, test))
-        problem = Problem("multi-index", train, select, test, plain, target, Metric.R2, rank=self.r)
+        problem = Problem("multi-index", train, select, test, plain, target, Metric.R2, self._notes(), rank=self.r)
         return problem.residual() if self.residual else problem
+
+    def _notes(self) -> tuple[str, ...]:
+        """What a one-step distillation of this task cannot see."""
+        known = population(self.function, self.r)
+        unseen = int((known.spectrum.abs() < max(1e-6, 5 * known.error)).sum())
+        if not unseen:
+            return ()
+        which = "H = E hess f* is zero" if unseen == self.r else f"H = E hess f* has rank {self.r - unseen} of {self.r}"
+        return (
+            f"{which} (information exponent {known.exponent}): a first step of ReLU networks does not see "
+            f"{'this task' if unseen == self.r else 'the other directions'}, and neither does one-step matching",
+        )
 
     def _split(self, count: int, seed: int, part: str, plain: Vectors, target: Numbers) -> Split:
         name = f"{self} {seed} {part}"

@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from ..laboratory import Bench, smallest
 from ..methods.two_phase import TwoPhase
@@ -26,8 +26,8 @@ _CANVASES = {
 class Beyond:
     """Squared and cosine matching, mirrored pairs, seeded mixtures: less memory than r^2 d + L."""
 
-    title: str = "Beyond the paper"
-    question: str = "How few numbers keep up with a full-data step, and what law do they follow?"
+    title: ClassVar[str] = "Beyond the paper"
+    question: ClassVar[str] = "How few numbers keep up with a full-data step, and what law do they follow?"
 
     def cells(self, scale: Scale, seeds: int | None) -> list[Cell]:
         """The fewest numbers over d, r and L."""

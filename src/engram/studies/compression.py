@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from ..laboratory import Bench, smallest
 from ..methods.two_phase import TwoPhase
@@ -21,8 +21,8 @@ _RULES = {"one": "one outer step", "many": "100 steps of cosine matching"}
 class Compression:
     """The smallest engram that reaches an error."""
 
-    title: str = "Compression"
-    question: str = "How much memory does the engram need, and on what does it depend?"
+    title: ClassVar[str] = "Compression"
+    question: ClassVar[str] = "How much memory does the engram need, and on what does it depend?"
 
     def cells(self, scale: Scale, seeds: int | None) -> list[Cell]:
         """Fewest points over N, d and r; fewest labels over L; the whole engram."""
@@ -143,6 +143,14 @@ class Compression:
                     )
                 )
         claims += [
+            Claim(
+                f"The points that an error of {_ERROR} needs do not grow with N: one outer step (exponent in N)",
+                _PAPER,
+                laws["rows", "one"],
+                Interval(high=0.15),
+                slope({s["rows"]: [float(s["rows"] * (s["d"] + 1))] * 2 for s in found.settings("rows")}),
+                "the exponent of the data themselves",
+            ),
             Claim(
                 "The labels that keep up with a full-data step grow with the width, at most linearly (exponent in L)",
                 _PAPER,

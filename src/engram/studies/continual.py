@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -38,8 +38,8 @@ class Continual:
     on the memory: for an engram, on seeded inputs that a replay of it labels.
     """
 
-    title: str = "Continual learning"
-    question: str = "Is one engram per past task enough memory not to forget it?"
+    title: ClassVar[str] = "Continual learning"
+    question: ClassVar[str] = "Is one engram per past task enough memory not to forget it?"
 
     def cells(self, scale: Scale, seeds: int | None) -> list[Cell]:
         """One sequence of tasks per seed."""

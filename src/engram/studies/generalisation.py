@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 
@@ -48,8 +48,10 @@ _EQUAL = ("kernel", "subset", "subset soft")
 class Generalisation:
     """Test error of replays from new initialisations."""
 
-    title: str = "Generalisation"
-    question: str = "Does a fresh network that learns from the engram generalise as one that learnt from all data?"
+    title: ClassVar[str] = "Generalisation"
+    question: ClassVar[str] = (
+        "Does a fresh network that learns from the engram generalise as one that learnt from all data?"
+    )
 
     def cells(self, scale: Scale, seeds: int | None) -> list[Cell]:
         """Every rank and seed."""

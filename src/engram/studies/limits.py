@@ -1,7 +1,7 @@
 """Limits: tasks, inputs and networks with which distillation of one step does not see the structure, or sees it worse."""
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 
@@ -37,8 +37,8 @@ _REFERENCE = "our reconstruction: gradients of the first step lie in the range o
 class Limits:
     """Where the structure is not seen, and how much is lost where assumptions fail."""
 
-    title: str = "Limits"
-    question: str = "Where does one-step distillation not see the task's directions?"
+    title: ClassVar[str] = "Limits"
+    question: ClassVar[str] = "Where does one-step distillation not see the task's directions?"
 
     def cells(self, scale: Scale, seeds: int | None) -> list[Cell]:
         """Links, inputs, activations, sizes, inner steps; coverage of the estimated dimension."""

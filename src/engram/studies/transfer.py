@@ -1,7 +1,7 @@
 """Transfer: what was learnt on one task, applied to another that depends on the same directions."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 
@@ -30,8 +30,8 @@ _PAPER = "Kinoshita et al., ICML 2026 (transfer learning experiments)"
 class Transfer:
     """Error on a related task after few target samples."""
 
-    title: str = "Transfer"
-    question: str = "Does the engram of one task save samples on another task over the same directions?"
+    title: ClassVar[str] = "Transfer"
+    question: ClassVar[str] = "Does the engram of one task save samples on another task over the same directions?"
 
     def cells(self, scale: Scale, seeds: int | None) -> list[Cell]:
         """Every dimension and seed."""

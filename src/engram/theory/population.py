@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import torch
@@ -72,6 +73,7 @@ class Population:
         return self.excess * r / (d - r + self.excess * r)
 
 
+@lru_cache(maxsize=64)
 def population(link: Callable[[Tensor], Tensor], r: int) -> Population:
     r"""Average a link over :math:`z \sim N(0, I_r)`.
 
