@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from engram.cli import main
+from engram.cli.study import ORDER
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -50,8 +51,12 @@ def test_the_commands_on_ones_own_data_run(tmp_path, monkeypatch, capsys):
         for line in block.splitlines()
         if line.startswith("engram ")
     ]
-    assert len(lines) == 9
+    assert len(lines) == 12
     for words in lines:
+        if words[1] == "study":
+            # Minutes of work: what they name must exist; test_study.py runs one.
+            assert set(words[2:]) <= {"all", "--quick", *ORDER}
+            continue
         quick = (
             ["--steps", "3", "--seeds", "2"]
             if words[1] == "distill"

@@ -159,7 +159,11 @@ def test_canvases_decode_to_what_they_store():
     assert torch.equal(mixed.decode().inputs, mixed.decode().inputs)
     seeded = Seeded(torch.zeros(4, 1), (2, 3), seed=1)
     assert torch.equal(seeded.decode().inputs, seeded.with_free({"targets": torch.ones(4, 1)}).decode().inputs)
-    for broken in (lambda: Coefficients(0, 1), lambda: Seeded(torch.zeros(10**6, 1), (10**6,), 0)):
+    for broken in (
+        lambda: Coefficients(0, 1),
+        lambda: Points(torch.zeros(1, 10**5), coefficients=Coefficients(10**6, 1)).decode(),
+        lambda: Seeded(torch.zeros(10**6, 1), (10**6,), 0),
+    ):
         with pytest.raises(SettingError):
             broken()
 

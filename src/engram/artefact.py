@@ -5,6 +5,7 @@ it executes nothing. A digest over manifest and tensors refuses a truncated or a
 """
 
 import hashlib
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -317,6 +318,9 @@ def load(path: str | Path) -> Engram:
         for samples in engram.sets.values():
             if (tuple(samples.inputs.shape[1:]), samples.targets.shape[1]) != (engram.task.shape, engram.task.outputs):
                 raise TypeError("samples of another shape than its preprocessing")
+        size = (math.prod(engram.task.shape) + 1, engram.task.outputs)
+        if engram.linear is not None and tuple(engram.linear.shape) != size:
+            raise TypeError("a linear part of another shape than its preprocessing")
         return engram
     except (KeyError, TypeError, ValueError, AttributeError, LookupError, RuntimeError) as error:
         raise ArtefactError(f"{path}: its manifest does not describe an engram ({error})") from error

@@ -13,6 +13,9 @@ from ..synthetic import Synthetic
 
 __all__ = ["Points"]
 
+_MOST = 100_000_000
+"""Numbers that decoded points may hold, whatever a file says."""
+
 
 @dataclass(frozen=True, eq=False)
 class Points:
@@ -25,6 +28,9 @@ class Points:
         mirrored: whether each vector also stands with the opposite sign.
         coefficients: (M, K), drawn from a seed and never stored; None when every vector is a point.
 
+    Raises:
+        SettingError: no vector, or more numbers than a machine holds.
+
     Example:
         >>> Points(torch.ones(1, 2), mirrored=True).decode().inputs
         tensor([[ 1.,  1.],
@@ -34,6 +40,11 @@ class Points:
     inputs: Tensor
     mirrored: bool = False
     coefficients: "Coefficients | None" = None
+
+    def __post_init__(self) -> None:
+        count = len(self.inputs) if self.coefficients is None else self.coefficients.count
+        if self.inputs.ndim < 2 or not len(self.inputs) or count * self.inputs[0].numel() > _MOST:
+            raise SettingError(f"{count} points of shape {tuple(self.inputs.shape[1:])} cannot be made")
 
     @property
     def free(self) -> Params:

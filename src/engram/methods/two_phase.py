@@ -85,6 +85,11 @@ class TwoPhase:
     Raises:
         SettingError: a value out of range, or a problem with several outputs.
 
+    Deviations from the paper:
+        Its text is not known to us; against its abstract: 1. squared and cosine matching over many outer steps.
+        2. Real gradients of a few initialisations are computed once. 3. The readout's labels are fitted over
+        several fresh networks, on seeded inputs. 4. Mirrored points and mixtures.
+
     References:
         Kinoshita, Nishikawa, Toyoizumi, ICML 2026, arXiv 2603.14830, for the claims; the algorithm is our
         reconstruction from its abstract, Damian, Lee, Soltanolkotabi 2022, and Chen, Huang, Weng 2024 (labels).
