@@ -62,7 +62,7 @@ def command(
     found = []
     for name, cls in zip(chosen, classes, strict=True):
         study = cls()
-        store = Cells(out / f"{name}.{size.value}.jsonl", __version__)
+        store = Cells(out / f"{name}.jsonl", __version__)
         if anew:
             store.path.unlink(missing_ok=True)
         try:
