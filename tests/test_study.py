@@ -14,7 +14,21 @@ from engram.linalg import ridge
 from engram.report.theory import theory_page
 from engram.sources.multi_index import MultiIndex
 from engram.spec import load, names
-from engram.study import Cell, Cells, Claim, Found, Interval, Measured, Result, Scale, Table, Verdict, conduct, slope
+from engram.study import (
+    Cell,
+    Cells,
+    Claim,
+    Found,
+    Interval,
+    Measured,
+    Result,
+    Scale,
+    Table,
+    Verdict,
+    code_version,
+    conduct,
+    slope,
+)
 
 
 def claim(value, sem, control):
@@ -50,7 +64,7 @@ def test_exponents_come_with_their_error():
     noisy = slope({x: [x * f for f in (0.8, 1.0, 1.3)] for x in (1.0, 2.0, 4.0, 8.0)})
     assert abs(noisy.value - 1) < 3 * noisy.sem
     assert math.isnan(slope({1.0: [2.0, 3.0, 4.0]}).value)
-    assert slope({1.0: [1.0, math.nan], 2.0: [2.0, 2.0]}).n == 3
+    assert math.isnan(slope({1.0: [1.0, math.nan], 2.0: [2.0, 2.0]}).value), "what was not reached is not left out"
 
 
 class Counting:
@@ -198,3 +212,32 @@ def test_a_bench_agrees_with_itself():
     bench = Bench(MultiIndex(d=10, r=2, rows=2000), 0, 80)
     assert bench.true_subspace() < bench.one_step() + 0.1 < bench.random_features() + 0.1
     assert bench.linear() == pytest.approx(1, abs=0.05)
+
+
+def test_the_code_has_a_version():
+    assert code_version() == code_version()
+    assert len(code_version().split()[1]) == 16
+
+
+def test_beyond_tells_the_laws_apart():
+    """Numbers that follow r^2 d + L are not called r d + L; a setting that was not reached decides nothing."""
+    from engram.studies.beyond import Beyond
+
+    def judged(law, lost=False):
+        results = []
+        for cell in Beyond().cells(Scale.DEFAULT, 5):
+            numbers = law(cell.r, cell.d, cell.width) * (1 + 0.01 * cell.seed)
+            numbers = math.nan if lost and cell.d == 256 else numbers
+            plain = {
+                f"{name} {what}": numbers
+                for name in ("points", "pairs", "mixtures", "more mixtures")
+                for what in ("labels", "numbers")
+            }
+            results.append(
+                (cell, plain | {"full": 0.1, "fewest": numbers, "of law": numbers / (cell.r * cell.d + cell.width)})
+            )
+        return [claim.verdict for claim in Beyond().conclude(Found(results), Scale.DEFAULT).claims]
+
+    assert set(judged(lambda r, d, width: 0.9 * (r * d + width))) == {Verdict.HOLDS}
+    assert Verdict.FAILS in judged(lambda r, d, width: 0.45 * (r * r * d + width))
+    assert Verdict.HOLDS not in judged(lambda r, d, width: 0.9 * (r * d + width), lost=True)[:1]

@@ -74,13 +74,18 @@ class Generated(Split):
         x, y, _ = self.batch(index)
         return Split(x, y, self.preprocessing, self.target)
 
+    def held(self) -> Split:
+        """All rows, in memory."""
+        return self.rows(torch.arange(self.count))
+
     def minus(self, linear: Tensor) -> "Generated":
         """The same rows, their targets less a linear function of the inputs."""
         return replace(self, linear=linear if self.linear is None else self.linear + linear)
 
     def content(self) -> Iterator[bytes | memoryview]:
-        """Their name, which says what they are drawn from."""
+        """Their name and number, and the first of them."""
         yield f"{self.name} {self.count}".encode()
+        yield from (part.numpy().data for part in self.draw(0))
         if self.linear is not None:
             yield self.linear.cpu().numpy().data
 

@@ -30,6 +30,7 @@ __all__ = ["Bench", "leave_one_out", "relative_error", "smallest"]
 _REPLAY = 1_000_000
 """Networks that replay are never those that were matched."""
 _READOUT_ROWS = 20_000
+_NYSTROEM = (1e-5, 1e-3, 1e-1, 10.0)
 _PENALTIES = tuple(10.0**k for k in range(-6, 2))
 
 
@@ -153,12 +154,18 @@ class Bench:
         some = self.some(rows)
         return self.features_error(some, some)
 
-    def random_inputs(self, points: int, labels: int) -> float:
-        """Undistilled Gaussian inputs in both phases with the labels of a teacher."""
+    def random_inputs(self, numbers: int) -> float:
+        """So many undistilled Gaussian inputs in both phases with a teacher's labels: seeded, only labels cost."""
+        return self._taught(torch.randn(numbers, self.task.d, generator=stream(self.seed, "undistilled")))
+
+    def subset_soft(self, rows: int) -> float:
+        """A random real subset in both phases with a teacher's labels."""
+        return self._taught(self.some(rows).inputs)
+
+    def _taught(self, inputs: Tensor) -> float:
         teacher = fit(self.training, self.problem.task, self._full, [self.seed])
-        drawn = [torch.randn(n, self.task.d, generator=stream(self.seed, "undistilled", n)) for n in (points, labels)]
-        one, two = (Synthetic(x, teacher.outputs(x)[0]) for x in drawn)
-        return self.features_error(one, two)
+        some = Synthetic(inputs, teacher.outputs(inputs)[0])
+        return self.features_error(some, some)
 
     def random_features(self) -> float:
         """A first layer that learns nothing, its readout on real rows."""
@@ -194,7 +201,7 @@ class Bench:
         return self.error_of(found) if problem is self.problem else relative_error(found, problem)
 
     def nystroem(self, landmarks: int = 1000) -> float:
-        """The same on all rows, through so many landmarks."""
+        """The same on all rows, through so many landmarks; the penalty does best on validation rows."""
         centres = self.some(landmarks).batch(slice(None))[0]
         values, vectors = torch.linalg.eigh(tangent_kernel(centres, centres).double())
         root = (vectors * values.clamp_min(1e-8 * values[-1]) ** -0.5).float()
@@ -203,8 +210,11 @@ class Bench:
         for x, y, _ in self.problem.train.batches():
             phi = embed(x)
             gram, moment = gram + phi.mT @ phi, moment + phi.mT @ y
-        weights = solve(penalised(gram, 1e-3, len(self.problem.train)), moment)
-        return self.error_of(embed(self.problem.test.inputs) @ weights)
+        valid = self.problem.select
+        held = embed(valid.inputs)
+        every = [solve(penalised(gram, penalty, len(self.problem.train)), moment) for penalty in _NYSTROEM]
+        best = min(every, key=lambda weights: float((held @ weights - valid.targets).square().mean()))
+        return self.error_of(embed(self.problem.test.inputs) @ best)
 
     def linear(self) -> float:
         """Least squares: all that is left after the linear part is the error."""

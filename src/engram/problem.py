@@ -97,6 +97,10 @@ class Split:
         """The split of these rows alone."""
         return Split(self.inputs[index], self.targets[index], self.preprocessing, self.target, self.class_weights)
 
+    def held(self) -> "Split":
+        """All rows, in memory."""
+        return self
+
     def minus(self, linear: Tensor) -> "Split":
         """The same rows, their real targets less a linear function of the inputs (`fit_linear`)."""
         parts = [y - linear_part(linear, x) for x, y, _ in self.batches()]
@@ -276,7 +280,7 @@ class Problem:
             )
 
         def again(split: Split) -> Split:
-            whole = split if self.linear is None else split.minus(-self.linear)
+            whole = (split if self.linear is None else split.minus(-self.linear)).held()
             raw = self.preprocessing.recover(whole.inputs)
             labels = self.target.decode(self.target.scores(whole.targets))
             seen = Split(preprocessing.encode(raw), target.encode(labels), preprocessing, target, weights)

@@ -1,6 +1,7 @@
 """What a study is: cells that are measured once, claims with a rule fixed beforehand, tables and figures."""
 
 import enum
+import hashlib
 import json
 import math
 import os
@@ -12,6 +13,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
+from . import __version__
 from .errors import OutputError, SettingError
 
 __all__ = [
@@ -28,6 +30,7 @@ __all__ = [
     "Study",
     "Table",
     "Verdict",
+    "code_version",
     "conduct",
     "slope",
 ]
@@ -316,16 +319,18 @@ class Cells:
     Args:
         path: the file.
         version: of the code that measures; lines of another version are not used.
+        anew: whether finished cells are measured again; their new line counts then.
     """
 
     path: Path
     version: str
+    anew: bool = False
 
     def load(self) -> dict[str, dict[str, Any]]:
         """Results by key."""
         known: dict[str, dict[str, Any]] = {}
-        if self.path.is_file():
-            for line in self.path.read_text(encoding="utf-8").splitlines():
+        if self.path.is_file() and not self.anew:
+            for line in self.path.read_text(encoding="utf-8", errors="replace").splitlines():
                 try:
                     entry = json.loads(line)
                     if entry["version"] == self.version:
@@ -421,11 +426,21 @@ def _timed(study: Study, cell: Cell) -> tuple[dict[str, Any], float]:
     return study.measure(cell), time.perf_counter() - begun
 
 
+def code_version() -> str:
+    """The package's version and a digest of all code that measures or is measured."""
+    root = Path(__file__).parent
+    digest = hashlib.blake2b(digest_size=8)
+    for path in sorted(root.rglob("*.py")):
+        if path.relative_to(root).parts[0] not in ("cli", "report"):
+            digest.update(path.read_bytes())
+    return f"{__version__} {digest.hexdigest()}"
+
+
 def slope(points: Mapping[float, Iterable[float]], log: Callable[[float], float] = math.log) -> Measured:
     r"""Exponent of a power law by least squares: :math:`\log y = a + b \log x`, with the standard error of b.
 
-    Every run is a point of its own, so the error holds the spread of runs and the misfit of the law together. Runs
-    that are not a number are left out; report how many.
+    Every run is a point of its own, so the error holds the spread of runs and the misfit of the law together. A run
+    that is not a number leaves the exponent unknown: what was not reached cannot be left out.
 
     Args:
         points: runs y by x; both positive.
@@ -438,8 +453,11 @@ def slope(points: Mapping[float, Iterable[float]], log: Callable[[float], float]
         >>> slope({1.0: [2.0, 2.0], 2.0: [8.0, 8.0]}).value
         2.0
     """
-    pairs = [(log(x), log(y)) for x, runs in points.items() for y in runs if not math.isnan(y)]
-    n = len(pairs)
+    values = [(x, y) for x, runs in points.items() for y in runs]
+    n = len(values)
+    if any(math.isnan(y) for _, y in values):
+        return Measured(math.nan, math.inf, n)
+    pairs = [(log(x), log(y)) for x, y in values]
     if n < 3 or len({x for x, _ in pairs}) < 2:
         return Measured(math.nan, math.inf, n)
     mx, my = (sum(p[k] for p in pairs) / n for k in (0, 1))

@@ -27,6 +27,8 @@ __all__ = [
 ]
 
 _ROWS = 20_000
+_MOST_COLUMNS = 512
+"""Beyond, forty shuffles of their second moments take minutes."""
 
 
 def label_weighted_covariance(data: Data, most: int = _ROWS) -> Tensor:
@@ -201,7 +203,7 @@ def dimension(data: Data, seed: int = 0, shuffles: int = 40, most: int = _ROWS) 
         The estimate with its interval.
 
     Raises:
-        DataError: fewer than two rows a direction.
+        DataError: fewer than two rows a direction, or more than 512 columns.
         SettingError: too few shuffles.
 
     References:
@@ -216,6 +218,10 @@ def dimension(data: Data, seed: int = 0, shuffles: int = 40, most: int = _ROWS) 
         raise SettingError(f"{shuffles} shuffles: use at least 10")
     x, y = _rows(data, most)
     d = x.shape[1]
+    if d > _MOST_COLUMNS:
+        raise DataError(
+            f"{d} columns are too many to tell directions among: at most {_MOST_COLUMNS}, or reduce them first"
+        )
     if len(x) < 2 * d:
         raise DataError(f"{len(x)} rows are too few to tell directions among {d} columns: give at least {2 * d}")
     root, _ = whitening(x)
@@ -254,7 +260,7 @@ def _left(x: Tensor, y: Tensor) -> Tensor:
 
 
 def _rows(data: Data, most: int) -> tuple[Tensor, Tensor]:
-    """At most so many rows: inputs centred, targets standardised and, for classes, one output left out."""
+    """At most so many rows: inputs centred, targets standardised, constant ones left out."""
     parts = []
     seen = 0
     for x, y, _ in data.batches():

@@ -42,8 +42,10 @@ class Points:
     coefficients: "Coefficients | None" = None
 
     def __post_init__(self) -> None:
-        count = len(self.inputs) if self.coefficients is None else self.coefficients.count
-        if self.inputs.ndim < 2 or not len(self.inputs) or count * self.inputs[0].numel() > _MOST:
+        if self.inputs.ndim < 2 or not len(self.inputs):
+            raise SettingError(f"vectors of shape {tuple(self.inputs.shape)} make no points")
+        count = 0 if self.coefficients is None else self.coefficients.count
+        if count * max(self.inputs[0].numel(), len(self.inputs)) > _MOST:
             raise SettingError(f"{count} points of shape {tuple(self.inputs.shape[1:])} cannot be made")
 
     @property

@@ -44,14 +44,13 @@ def command(
     from ..spec import load
     from ..spec import names as known
 
-    chosen = list(dict.fromkeys(ORDER if "all" in names else names))
-    classes = [load("studies", name) for name in chosen]
+    asked = {name: load("studies", name) for name in names if name != "all"}
+    classes = {name: load("studies", name) for name in ORDER} if "all" in names else asked
     say("engram: loading")
-    from .. import __version__
     from ..container import replace_file
     from ..errors import OutputError
     from ..report.theory import draw, theory_page
-    from ..study import Cells, Scale, conduct
+    from ..study import Cells, Scale, code_version, conduct
 
     assert set(ORDER) == set(known("studies"))
     try:
@@ -60,11 +59,9 @@ def command(
         raise OutputError(f"{out} cannot be made ({error.strerror or error}): choose another --out") from error
     size = Scale(scale or "default")
     found = []
-    for name, cls in zip(chosen, classes, strict=True):
+    for name, cls in classes.items():
         study = cls()
-        store = Cells(out / f"{name}.jsonl", __version__)
-        if anew:
-            store.path.unlink(missing_ok=True)
+        store = Cells(out / f"{name}.jsonl", code_version(), anew)
         try:
             with progress() as bar:
                 task = bar.add_task(name, total=None, state="")

@@ -64,8 +64,8 @@ class TwoPhase:
 
     **Readout.** Inputs are drawn from a seed; only their labels are stored. They minimise the loss on real rows of
     the ridge readout that they lead to, over fresh networks (``performance``: a convex quadratic, in closed form or
-    by gradient descent), or the gap between the readout's first gradients (``gradient``), or are the outputs of
-    networks trained on all rows (``teacher``).
+    by gradient descent), or make the readout's gradient vanish where that of real rows does (``gradient``), or are the
+    outputs of a network trained on all rows (``teacher``); ``none`` leaves them zero.
 
     Args:
         objective: of the first layer.
@@ -75,7 +75,7 @@ class TwoPhase:
         mirrored: whether points come in pairs :math:`\pm x`, one of which is stored.
         vectors: points are seeded mixtures of so many free vectors; None frees every point. Budgets count vectors.
         mixtures: points per vector, where points are mixtures.
-        readout: objective of the labels.
+        readout: objective of the labels (above).
         labels: how many, K; as many as the network has features when None.
         label_networks: fresh networks over which the labels are fitted.
         label_rows: real rows that they see, at most.

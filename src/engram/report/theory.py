@@ -48,7 +48,10 @@ def theory_page(folder: Path) -> str:
         loader=jinja2.PackageLoader("engram", "report"), autoescape=True, undefined=jinja2.StrictUndefined
     )
     environment.filters["number"] = _number
-    return environment.get_template("theory.html").render(studies=studies)
+    try:
+        return environment.get_template("theory.html").render(studies=studies)
+    except (jinja2.UndefinedError, TypeError) as error:
+        raise ArtefactError(f"{folder}: a study's results lack a part ({error}): repeat the studies") from error
 
 
 def _number(value: float | None) -> str:

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property, lru_cache, partial
 from typing import Any, ClassVar, Literal
 
 import torch
@@ -16,7 +16,7 @@ from ..preprocessing import Numbers, Vectors
 from ..problem import Problem, Split
 from ..random import stream
 from ..spec import parse
-from ..theory.population import population
+from ..theory.population import Population, population
 
 __all__ = ["MultiIndex"]
 
@@ -69,7 +69,8 @@ class MultiIndex:
     def __post_init__(self) -> None:
         if not 1 <= self.r <= self.d:
             raise SettingError(f"multi-index has r={self.r} of d={self.d} directions; it takes 1 <= r <= d")
-        if self.noise < 0 or self.anisotropy < 1 or (self.rows is not None and self.rows < 2):
+        finite = math.isfinite(self.noise) and math.isfinite(self.anisotropy)
+        if not finite or self.noise < 0 or self.anisotropy < 1 or (self.rows is not None and self.rows < 2):
             raise SettingError(f"multi-index takes noise >= 0, anisotropy >= 1 and rows >= 2, not {self}")
         if not callable(self.link) and not isinstance(self.link, str):
             raise SettingError(f"link is {self.link!r}; it takes a link, its name, or a function of (N, r) to (N,)")
@@ -125,7 +126,7 @@ class MultiIndex:
 
     def _notes(self) -> tuple[str, ...]:
         """What a one-step distillation of this task cannot see."""
-        known = population(self.function, self.r)
+        known = _population(self.function, self.r)
         unseen = int((known.spectrum.abs() < max(1e-6, 5 * known.error)).sum())
         if not unseen:
             return ()
@@ -136,7 +137,7 @@ class MultiIndex:
         )
 
     def _split(self, count: int, seed: int, part: str, plain: Vectors, target: Numbers) -> Split:
-        name = f"{self} {seed} {part}"
+        name = f"multi-index {seed} {part}"
         draw = partial(_standardised, self, seed, part, target)
         return Generated(torch.empty(0, self.d), torch.empty(0, 1), plain, target, None, count, draw, name)
 
@@ -150,7 +151,8 @@ class MultiIndex:
             return torch.randint(0, 2, size, generator=generator).float() * 2 - 1
         if self.inputs == "laplace":
             half = torch.rand(size, generator=generator) - 0.5
-            return -half.sign() * torch.log1p(-2 * half.abs()) / 2**0.5
+            # One draw in 2**24 is the very end of the interval.
+            return -half.sign() * torch.log1p(-(2 * half.abs()).clamp_max(1 - 2**-24)) / 2**0.5
         freedom = 5
         square = sum(torch.randn(size, generator=generator).square() for _ in range(freedom))
         return torch.randn(size, generator=generator) * ((freedom - 2) / square) ** 0.5
@@ -162,6 +164,20 @@ class MultiIndex:
         values = self.anisotropy ** -torch.linspace(0, 1, self.d)
         axes = torch.linalg.qr(torch.randn(self.d, self.d, generator=stream(seed, "covariance")))[0]
         return (axes * (values / values.mean()) ** power) @ axes.T
+
+
+def _population(link: Callable[[Tensor], Tensor], r: int) -> Population:
+    """Computed once for a link that can be told from others."""
+    try:
+        hash(link)
+    except TypeError:
+        return population(link, r)
+    return _known(link, r)
+
+
+@lru_cache(maxsize=64)
+def _known(link: Callable[[Tensor], Tensor], r: int) -> Population:
+    return population(link, r)
 
 
 def _standardised(task: MultiIndex, seed: int, part: str, target: Numbers, chunk: int) -> tuple[Tensor, Tensor]:

@@ -129,7 +129,6 @@ class Compression:
             )
         )
         claims = []
-        data = slope({s["d"]: [float(s["rows"] * (s["d"] + 1))] * 2 for s in found.settings("dimension")})
         for rule, words in _RULES.items():
             for name, x, label in (("rows", "rows", "N"), ("dimension", "d", "d")):
                 claims.append(
@@ -156,16 +155,16 @@ class Compression:
                 _PAPER,
                 laws["labels", "one"],
                 Interval(0.25, 1.25),
-                data,
-                "the exponent of the data themselves",
+                slope({w: [v**2 for v in runs] for w, runs in needed.items()}),
+                "planted labels that grow twice as steeply",
             ),
             Claim(
                 "With one outer step they grow with r, at most as r^2 (exponent in r)",
                 _PAPER,
                 laws["rank", "one"],
                 Interval(0.5, 2.0),
-                data,
-                "the exponent of the data in d",
+                laws["rows", "one"],
+                "the exponent in N",
             ),
             Claim(
                 "With many outer steps they grow in proportion to r (exponent in r)",
@@ -200,7 +199,7 @@ class Compression:
                     },
                 ),
                 Claim(
-                    f"and takes at most 2 (r^2 d + L) = {bound:,} numbers, for {s['rows'] * (s['d'] + 1):,} of data",
+                    f"and takes, by count, at most 2 (r^2 d + L) = {bound:,} numbers, for {s['rows'] * (s['d'] + 1):,} of data",
                     _PAPER,
                     found.mean("whole", "numbers", **s),
                     Interval(high=bound),

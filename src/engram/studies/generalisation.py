@@ -31,16 +31,17 @@ _REFERENCES = {
     "converged": "full data, trained to convergence",
     "true subspace": "true subspace",
     "singular": "top-r eigenvectors of the label-weighted covariance",
-    "nystroem": "kernel ridge (tangent kernel, Nystroem on all rows)",
+    "nystroem": "kernel ridge (tangent kernel, Nystroem on all rows, penalty tuned)",
     "random features": "random features, readout on all rows",
     "linear": "linear model",
     "kernel": "kernel ridge (tangent kernel) on a real subset of equal bytes",
     "subset": "the same training on a real subset of equal bytes",
-    "subset soft": "undistilled random inputs, teacher's labels",
+    "subset soft": "the same, with a teacher's soft labels",
+    "inputs soft": "as many undistilled seeded inputs as the engram has numbers, with a teacher's soft labels",
 }
 
 
-_EQUAL = ("kernel", "subset", "subset soft")
+_EQUAL = ("kernel", "subset", "subset soft", "inputs soft")
 """Baselines that hold no more bytes than the engram."""
 
 
@@ -96,7 +97,8 @@ class Generalisation:
             "linear": bench.linear(),
             "kernel": bench.kernel(equal),
             "subset": bench.subset(equal),
-            "subset soft": bench.random_inputs(4 * r, cell.width),
+            "subset soft": bench.subset_soft(equal),
+            "inputs soft": bench.random_inputs(result["whole numbers"]),
         }
         return result
 

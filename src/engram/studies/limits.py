@@ -132,7 +132,7 @@ class Limits:
                 "relu",
             ),
             Claim(
-                "Independent non-Gaussian inputs of light tails cost little: uniform, Rademacher, Laplace (largest loss of overlap)",
+                "Independent non-Gaussian inputs with all moments cost little: uniform, Rademacher, Laplace (largest loss of overlap)",
                 "central limit theorem for the indices; our measurement",
                 worst,
                 Interval(high=0.1),
