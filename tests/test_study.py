@@ -92,7 +92,7 @@ def test_finished_cells_are_not_measured_again(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         conduct(study, Scale.QUICK, store)
     with store.path.open("a") as file:
-        file.write('{"key": "torn')
+        file.write('{"key": "odd", "version": "1", "result": {"value": "hello"}}\n{"key": "torn')
     seen = []
     result = conduct(study, Scale.QUICK, store, watch=lambda done, total: seen.append((done, total)))
     assert len(study.measured) == 1 + 1 + 5, "one finished, one interrupted, five to go"
@@ -184,8 +184,15 @@ def test_one_study_from_the_command_line_twice(tmp_path, monkeypatch):
     assert [c["verdict"] for c in first["studies"][0]["claims"]]
     monkeypatch.setattr(Transfer, "measure", None)
     assert json.loads(call().stdout) == first
+    record = json.loads((out / "transfer.json").read_text())
+    (out / "transfer.json").write_text(json.dumps(record | {"scale": "default"}))
+    assert "holds results of full scale" in str(call_(out).exception)
     assert {"transfer-samples.svg", "transfer-samples.png"} <= {p.name for p in (out / "figures").iterdir()}
     assert "What dataset distillation remembers" in (out / "theory.html").read_text()
+
+
+def call_(out):
+    return CliRunner().invoke(_program, ["study", "transfer", "--quick", "--jobs", "1", "--out", str(out)])
 
 
 def test_the_page_escapes_and_damaged_results_are_refused(tmp_path):

@@ -14,7 +14,7 @@ from engram.canvas.seeded import Seeded
 from engram.errors import BudgetError, SettingError
 from engram.fitting import fit
 from engram.linalg import ridge, solve
-from engram.loop import iterate, resume, run, save_checkpoint
+from engram.loop import Run, _warnings, iterate, resume, run, save_checkpoint
 from engram.methods.two_phase import TwoPhase, real_gradients, start_networks
 from engram.network import model_of
 from engram.networks.mlp import MLP
@@ -218,3 +218,28 @@ def test_the_command_line_does_it_all(tmp_path):
         == 0
     )
     assert Path(table).read_text().count("readout") == 50
+    found = [runner.invoke(_program, ["predict", out, t], catch_exceptions=False).stdout for t in _permuted(table)]
+    assert found[0] == found[1], "columns are known by their names"
+    page = str(tmp_path / "m.html")
+    assert runner.invoke(_program, ["report", out, "--out", page], catch_exceptions=False).exit_code == 0
+    assert "whose inputs a seed gives" in Path(page).read_text()
+
+
+def _permuted(table):
+    import pandas as pd
+
+    frame = pd.read_csv(table).head(5)
+    other = Path(table).with_name("other.csv")
+    first = Path(table).with_name("first.csv")
+    frame.to_csv(first, index=False)
+    frame[sorted(frame.columns, reverse=True)].to_csv(other, index=False)
+    return str(first), str(other)
+
+
+def test_a_run_that_only_made_things_worse_says_so():
+    noise = MultiIndex(d=8, r=2, rows=200, noise=50.0).load(0)
+    method = TwoPhase(steps=5, labels=150, networks=1, label_networks=1)
+    runs = [Run(None, 9, {}, 0.5, ((0, 1.0, start), (9, 0.5, 0.2))) for start in (0.5, 0.1)]
+    assert ["no step did better" in " ".join(_warnings(one)) for one in runs] == [True, False]
+    with pytest.raises(BudgetError, match="201 labels were asked for"):
+        engram.distill(noise, replace(method, labels=201), budget=Items(4), network=SMALL)

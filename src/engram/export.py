@@ -40,6 +40,8 @@ def export(engram: Engram, kind: str, path: Path) -> None:
             parts = {"x": raw} if isinstance(raw, np.ndarray) else {f"x_{key}": _plain(raw[key]) for key in raw}
             parts |= {"y": np.asarray(labels, dtype=str if isinstance(engram.target, Classes) else None)}
             arrays |= {key + ending: value for key, value in (parts | {"y_soft": scores}).items()}
+        if engram.linear is not None:
+            arrays["linear"] = engram.linear.numpy()
         np.savez(content, **arrays)  # type: ignore[arg-type]
     elif kind == "png":
         grid(engram).save(content, "PNG")

@@ -305,6 +305,13 @@ def _bare(
     )
 
 
+def _warnings(final: Run) -> list[str]:
+    values = [value for _, _, value in final.history]
+    if len(values) < 2 or not max(values[1:]) < values[0]:
+        return []
+    return ["no step did better on validation than the starting samples, which were kept: try other settings"]
+
+
 def _engram(
     final: Run, method: Method, problem: Problem, training: Training, budget: Budget, precision: Precision, seed: int
 ) -> Engram:
@@ -320,7 +327,7 @@ def _engram(
         "data_bytes": problem.bytes,
         "input_names": list(problem.names),
         "rank": problem.rank,
-        "notes": list(problem.notes),
+        "notes": [*problem.notes, *_warnings(final)],
         "select_score": final.best_score if np.isfinite(final.best_score) else None,
         "history": [
             [step, *(value if np.isfinite(value) else None for value in (loss, v))] for step, loss, v in final.history

@@ -334,10 +334,18 @@ class Cells:
                 try:
                     entry = json.loads(line)
                     if entry["version"] == self.version:
-                        known[entry["key"]] = dict(entry["result"])
-                except (ValueError, KeyError, TypeError):
+                        known[entry["key"]] = {key: float(value) for key, value in entry["result"].items()}
+                except (ValueError, KeyError, TypeError, AttributeError):
                     continue
         return known
+
+    @property
+    def stale(self) -> int:
+        """Lines that other code measured."""
+        if not self.path.is_file():
+            return 0
+        text = self.path.read_text(encoding="utf-8", errors="replace")
+        return sum(f'"version": {json.dumps(self.version)}' not in line for line in text.splitlines())
 
     def add(self, cell: Cell, result: Mapping[str, Any], seconds: float) -> None:
         """Append one result and see it on disk."""

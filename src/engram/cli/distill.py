@@ -156,6 +156,8 @@ def command(
         if status != "done":
             say(f"engram: warning: the loss was not finite ({status}); the last good state was kept: lower the rate")
         seconds: dict[str, Any] = {"distill": distilled, "train_engram": None, "train_full": None}
+        for note in memory.provenance["notes"][len(problem.notes) :]:
+            say(f"engram: warning: {note}")
         beside.start(memory, problem)
         scores = None
         if seeds:
@@ -194,7 +196,7 @@ def command(
                 "bytes": {"engram": memory.bytes, "data": problem.bytes},
                 "ratio": problem.bytes / memory.bytes,
                 "seconds": seconds,
-                "notes": list(problem.notes),
+                "notes": list(memory.provenance["notes"]),
             }
         )
         return

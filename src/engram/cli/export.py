@@ -26,3 +26,7 @@ def command(file: Path, kind: str, out: Path | None, force: bool, as_json: bool)
         emit({"file": str(file), "out": str(out), "format": kind, "items": memory.items})
         return
     click.echo(f"{memory.items} samples written to {out}")
+    if memory.linear is not None:
+        click.echo(
+            f"their targets lack a linear part of {memory.linear.numel()} numbers (`linear` in {file}), which predict adds"
+        )

@@ -1,6 +1,7 @@
 """engram predict FILE NEW: raw inputs in, predictions out."""
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -31,7 +32,7 @@ def command(file: Path, new: str, network: str | None, out: Path | None, seed: i
     spare_threads(memory.task.shape)
     if out is not None:
         check_writable(out, force)
-    raw = raw_inputs(new)
+    raw = _inputs(memory, raw_inputs(new))
     predictions = memory.replay(seed, parse("networks", network) if network else None).predict(raw)
     if as_json:
         emit({"file": str(file), "predictions": predictions.tolist()})
@@ -42,3 +43,14 @@ def command(file: Path, new: str, network: str | None, out: Path | None, seed: i
     else:
         replace_file(out, text.encode())
         click.echo(f"{len(predictions)} predictions written to {out}")
+
+
+def _inputs(memory: Any, raw: Any) -> Any:
+    """A table's columns by the names that exports give them, for an engram of plain numbers that knows no table."""
+    from ..preprocessing import Vectors
+
+    if not hasattr(raw, "columns") or not isinstance(memory.preprocessing, Vectors):
+        return raw
+    width = memory.task.shape[0]
+    names = list(memory.provenance.get("input_names") or [f"x_{k}" for k in range(width)])
+    return raw[names] if set(names) <= set(raw.columns) else raw

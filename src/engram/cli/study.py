@@ -14,8 +14,8 @@ _COLOURS = {"holds": "green", "fails": "red", "undecided": "yellow"}
 
 @click.command("study")
 @click.argument("names", nargs=-1, required=True, metavar="NAME... | all")
-@click.option("--quick", "scale", flag_value="quick", help="Small tasks and few seeds: minutes for all.")
-@click.option("--large", "scale", flag_value="large", help="Also d = 400 and 640,000 rows, streamed.")
+@click.option("--quick", is_flag=True, help="Small tasks and few seeds: minutes for all.")
+@click.option("--large", is_flag=True, help="Also d = 400 and 640,000 rows, streamed.")
 @click.option("--seeds", type=click.IntRange(2), help="Seeds per setting, in place of the scale's own.")
 @click.option("--jobs", type=click.IntRange(1), help="Processes of one thread each; one for each core if absent.")
 @click.option(
@@ -25,7 +25,8 @@ _COLOURS = {"holds": "green", "fails": "red", "undecided": "yellow"}
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object on standard output.")
 def command(
     names: tuple[str, ...],
-    scale: str | None,
+    quick: bool,
+    large: bool,
     seeds: int | None,
     jobs: int | None,
     out: Path,
@@ -35,7 +36,8 @@ def command(
     """Verify the theory of dataset distillation on multi-index tasks, claim by claim.
 
     NAME is encoding, generalisation, compression, transfer, continual, limits, beyond, or all. Results are kept in
-    the folder: repeat a command that was interrupted, and finished cells are not measured again.
+    the folder: repeat a command that was interrupted, and finished cells are not measured again (unless the
+    installed code has changed).
 
     \b
     engram study all --quick
@@ -44,6 +46,8 @@ def command(
     from ..spec import load
     from ..spec import names as known
 
+    if quick and large:
+        raise click.UsageError("--quick and --large exclude one another")
     asked = {name: load("studies", name) for name in names if name != "all"}
     classes = {name: load("studies", name) for name in ORDER} if "all" in names else asked
     say("engram: loading")
@@ -57,11 +61,16 @@ def command(
         (out / "figures").mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(f"{out} cannot be made ({error.strerror or error}): choose another --out") from error
-    size = Scale(scale or "default")
+    size = Scale.QUICK if quick else Scale.LARGE if large else Scale.DEFAULT
+    for name in classes:
+        if quick and _scale(out / f"{name}.json") not in (None, "quick"):
+            raise OutputError(f"{out / name}.json holds results of full scale: choose another --out for a quick study")
     found = []
     for name, cls in classes.items():
         study = cls()
         store = Cells(out / f"{name}.jsonl", code_version(), anew)
+        if store.stale and not anew:
+            say(f"engram: {store.path}: {store.stale} cells that other code measured are not used")
         try:
             with progress() as bar:
                 task = bar.add_task(name, total=None, state="")
@@ -129,6 +138,13 @@ def _show(record: dict[str, Any]) -> None:
             f"{claim['rule']}); control, {control['of']}: {_number(control['value'])}, {control['verdict']}",
             style="dim",
         )
+
+
+def _scale(path: Path) -> str | None:
+    try:
+        return str(json.loads(path.read_text(encoding="utf-8"))["scale"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
 
 
 def _number(value: float | None) -> str:

@@ -1,5 +1,6 @@
 """The two-layer theory's distillation: one set for the first layer's step, one for the readout."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -114,11 +115,13 @@ class TwoPhase:
     inner_rate: float = 1e-3
 
     def __post_init__(self) -> None:
-        whole = [self.steps, self.networks, self.mixtures, self.label_networks, self.label_rows]
-        if min(whole + [n for n in (self.labels, self.label_steps) if n is not None]) < 1:
-            raise SettingError(f"{self}: steps, networks, mixtures, labels and rows are at least 1")
-        if not min(self.rate, self.inner_rate) > 0:
-            raise SettingError(f"{self}: rates are positive")
+        for name in ("steps", "networks", "mixtures", "labels", "label_networks", "label_rows", "label_steps"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise SettingError(f"{name} is {value}; it takes at least 1")
+        for name in ("rate", "inner_rate"):
+            if not 0 < getattr(self, name) < math.inf:
+                raise SettingError(f"{name} is {getattr(self, name)}; it takes a positive number")
 
     def training(self, network: Network | None = None) -> Training:
         """What it compresses: the theory's two phases, by default of a two-layer network of width 1000."""
@@ -169,6 +172,10 @@ class TwoPhase:
 
     def _stored(self, problem: Problem, budget: Budget, precision: Precision, labels: int) -> int:
         """How many vectors are stored: half the points where they are mirrored."""
+        if labels > len(problem.train):
+            raise BudgetError(
+                f"{labels} labels were asked for and there are {len(problem.train)} training rows: set labels="
+            )
         if isinstance(budget, Bytes):
             rest = budget.size - labels * number_bytes(precision)
             if rest < 1:

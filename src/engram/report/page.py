@@ -12,6 +12,7 @@ from PIL import Image
 
 from ..artefact import Engram
 from ..beside import Beside
+from ..canvas.seeded import Seeded
 from ..export import images, table
 from ..preprocessing import Classes, Pixels
 from ..spec import render
@@ -67,6 +68,10 @@ def page(engram: Engram, path: Path) -> str:
         if len(known.get("history", [])) > 1
         else None,
         directions=record.get("directions"),
+        hidden_sets={
+            name: (len(engram.sets[name]), isinstance(canvas, Seeded))
+            for name, canvas in list(engram.canvases.items())[1:]
+        },
         curves_figure=Markup(figures.replay(curves, engram.metric.value)) if curves else None,
         fidelity_figure=Markup(figures.fidelity(curves, bool(isinstance(engram.target, Classes)))) if curves else None,
         pictures=_pictures(engram, real),
@@ -123,7 +128,8 @@ def _heat(engram: Engram, real: dict[str, Any] | None) -> dict[str, Any] | None:
         if frame.shape[1] >= width and not hasattr(engram.preprocessing, "names")
         else values
     )
-    blocks = [("synthetic", values, raw, labels)]
+    several = len(engram.sets) > 1
+    blocks = [(f"the set {next(iter(engram.sets))!r}, by target" if several else "synthetic", values, raw, labels)]
     if real is not None:
         spread = slice(None, None, max(1, len(real["inputs"]) // 12))
         own = real["inputs"][spread][:12]
