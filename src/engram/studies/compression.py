@@ -155,8 +155,8 @@ class Compression:
                 _PAPER,
                 laws["labels", "one"],
                 Interval(0.25, 1.25),
-                slope({w: [v**2 for v in runs] for w, runs in needed.items()}),
-                "planted labels that grow twice as steeply",
+                slope({w: [v * w for v in runs] for w, runs in needed.items()}),
+                "planted labels, steeper by one power",
             ),
             Claim(
                 "With one outer step they grow with r, at most as r^2 (exponent in r)",
