@@ -101,8 +101,8 @@ class Continual:
                 _PAPER,
                 found.gap("sequence", "engram error", "buffer error"),
                 Interval(high=0.0),
-                found.gap("sequence", "nothing error", "buffer error"),
-                "no memory",
+                found.gap("sequence", "nothing error", "everything error"),
+                "no memory, against storing everything",
             ),
             Claim(
                 "It comes close to storing everything (difference)",
