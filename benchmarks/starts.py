@@ -26,9 +26,9 @@ STARTS = ("centres", "random", "covariance", "pairs", "gradients")
 SEEDS = range(5)
 JOBS = {
     "diabetes": ("diabetes", {}, engram.Items(10)),
-    "digits": ("digits", {}, engram.PerClass(2)),
     "housing": ("california_housing/housing.parquet", {"target": "median_house_value"}, engram.Items(20)),
     "adult": ("adult/train.parquet", {"target": "label"}, engram.Items(10)),
+    "digits": ("digits", {}, engram.PerClass(2)),
 }
 
 
@@ -54,11 +54,11 @@ def run(arguments: list[str]) -> None:
     data = Path(arguments[1]) if arguments[:1] == ["--data"] else None
     torch.set_num_threads(1)
     done = {tuple(json.loads(line)["key"]) for line in RESULTS.read_text().splitlines()} if RESULTS.exists() else set()
-    for seed in SEEDS:
-        for job, (source, _, _) in JOBS.items():
-            if "/" in source and (data is None or not (data / source).exists()):
-                print(f"{job}: skipped, its file is not in --data")
-                continue
+    for job, (source, _, _) in JOBS.items():
+        if "/" in source and (data is None or not (data / source).exists()):
+            print(f"{job}: skipped, its file is not in --data")
+            continue
+        for seed in SEEDS:
             for start in (*STARTS, "suggested"):
                 if (job, start, seed) in done:
                     continue
