@@ -150,9 +150,7 @@ def descend(
     return params | moved, moments, values
 
 
-def gradient(
-    model: Model, loss: Loss, part: Part, params: Params, data: Data, watch: Callable[[float], None] | None = None
-) -> Params:
+def gradient(model: Model, loss: Loss, part: Part, params: Params, data: Data) -> Params:
     r"""Gradient of the mean loss over all rows, a batch at a time: :math:`\frac1N \sum_b N_b\, \nabla_\theta \ell_b`.
 
     Args:
@@ -161,20 +159,15 @@ def gradient(
         part: of which parameters.
         params: stacked.
         data: rows; no more than one batch of activations is held.
-        watch: called with the share of rows done.
 
     Returns:
         Gradients by name, with the networks' leading axis.
     """
     total: Params = {}
-    done = 0
     for batch in data.batches(max(64, _ROWS // len(next(iter(params.values()))))):
         share = len(batch[0]) / len(data)
         grads, _ = _slope(model, loss, part, params, batch, apart=False)
         total = {key: value.detach() * share + total.get(key, 0.0) for key, value in grads.items()}
-        done += len(batch[0])
-        if watch is not None:
-            watch(done / len(data))
     return total
 
 

@@ -74,7 +74,7 @@ class TwoPhase:
         rate: outer Adam rate of the points, in units of their standard deviation.
         networks: initialisations whose real gradients are matched.
         mirrored: whether points come in pairs :math:`\pm x`, one of which is stored.
-        vectors: points are seeded mixtures of so many free vectors; None frees every point. Budgets count vectors.
+        vectors: whether points are seeded mixtures of the free vectors, which budgets then count.
         mixtures: points per vector, where points are mixtures.
         readout: objective of the labels (above).
         labels: how many, K; as many as the network has features when None.
