@@ -458,7 +458,7 @@ def slope(points: Mapping[float, Iterable[float]], log: Callable[[float], float]
         b; n counts the points.
 
     Example:
-        >>> slope({1.0: [2.0, 2.0], 2.0: [8.0, 8.0]}).value
+        >>> round(slope({1.0: [2.0, 2.0], 2.0: [8.0, 8.0]}).value, 6)
         2.0
     """
     values = [(x, y) for x, runs in points.items() for y in runs]
