@@ -58,7 +58,7 @@ def test_the_commands_on_ones_own_data_run(tmp_path, monkeypatch, capsys):
             assert set(words[2:]) <= {"all", "--quick", *ORDER}
             continue
         quick = (
-            ["--steps", "3", "--seeds", "2"]
+            ["--steps", "3", "--seeds", "2", "--full-steps", "30"]
             if words[1] == "distill"
             else ["--seeds", "2"]
             if words[1] == "evaluate"
