@@ -10,7 +10,7 @@ from torch.func import grad_and_value, vmap
 from torch.utils._pytree import tree_map
 
 from .errors import DivergenceError, SettingError
-from .linalg import penalised, ridge, solve
+from .linalg import penalised, ridge, solve, with_bias
 from .network import Model, initialise, model_of, stack
 from .optimizers import Moments, Params
 from .problem import Split, Task
@@ -224,8 +224,7 @@ def _streamed_readout(model: Model, params: Params, solver: Ridge, data: Split) 
     """The same readout from sums over batches, so that no more than one batch of features is held."""
     gram = moment = torch.zeros((), device=_device(data))
     for x, y, w in data.batches():
-        phi = each_network(model.features, params, x).detach()
-        phi = torch.cat([phi, torch.ones_like(phi[..., :1])], -1)
+        phi = with_bias(each_network(model.features, params, x).detach())
         left = phi if w is None else phi * w[:, None]
         gram, moment = gram + left.mT @ phi, moment + left.mT @ y
     return solve(penalised(gram, solver.regularisation, len(data)), moment, solver.steps)

@@ -13,7 +13,7 @@ from .budget import Items, Precision
 from .canvas import Canvas
 from .canvas.points import Points
 from .fitting import Data, Fitted, fit
-from .linalg import penalised, solve
+from .linalg import penalised, solve, with_bias
 from .methods.two_phase import TwoPhase, real_gradients
 from .networks.two_layer import TwoLayer
 from .optimizers import SGD, Adam
@@ -113,6 +113,11 @@ class Bench:
         canvas = self.distil(replace(method, readout="none"), items)["features"]
         assert isinstance(canvas, Points)
         return canvas
+
+    def numbers(self, *canvases: Canvas) -> int:
+        """How many numbers these canvases store, with the linear part that preprocessing took off."""
+        linear = 0 if self.problem.linear is None else self.problem.linear.numel()
+        return linear + sum(tensor.numel() for canvas in canvases for tensor in canvas.free.values())
 
     def replay(self, features: Tensor | Data, readout: Data | None = None) -> float:
         """Error of fresh networks that learn from these sets; the readout from real rows when None."""
@@ -256,7 +261,7 @@ def leave_one_out(features: Tensor, targets: Tensor, test: Tensor) -> Tensor:
     Returns:
         (M, C).
     """
-    phi, other = (torch.cat([part, torch.ones_like(part[:, :1])], 1) for part in (features, test))
+    phi, other = (with_bias(part) for part in (features, test))
     if len(phi) <= phi.shape[1]:
         return other @ (phi.mT @ _loo_weights(phi @ phi.mT, targets))
     values, vectors = torch.linalg.eigh((phi.mT @ phi).double())

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-__all__ = ["penalised", "ridge", "solve"]
+__all__ = ["penalised", "ridge", "solve", "with_bias"]
 
 
 def ridge(
@@ -38,7 +38,7 @@ def ridge(
         tensor([[2.],
                 [1.]])
     """
-    phi = torch.cat([features, torch.ones_like(features[..., :1])], dim=-1)
+    phi = with_bias(features)
     if weights is not None:
         root = weights.sqrt().unsqueeze(-1)
         phi, targets = phi * root, targets * root
@@ -46,6 +46,11 @@ def ridge(
     if rows <= phi.shape[-1]:
         return phi.mT @ solve(penalised(phi @ phi.mT, regularisation, rows), targets, steps)
     return solve(penalised(phi.mT @ phi, regularisation, rows), phi.mT @ targets, steps)
+
+
+def with_bias(features: Tensor) -> Tensor:
+    r"""Append the constant that a readout's bias multiplies: :math:`\tilde\phi = (\phi, 1)`."""
+    return torch.cat([features, torch.ones_like(features[..., :1])], dim=-1)
 
 
 def penalised(gram: Tensor, regularisation: float, rows: int) -> Tensor:

@@ -17,6 +17,7 @@ from . import __version__
 from .errors import OutputError, SettingError
 
 __all__ = [
+    "ORDER",
     "Cell",
     "Cells",
     "Claim",
@@ -171,6 +172,12 @@ class Curve:
     sem: Sequence[float] | None = None
     line: bool = False
 
+    @classmethod
+    def of(cls, label: str, x: Iterable[float], measured: Iterable[Measured]) -> "Curve":
+        """Measurements over x, with their standard errors."""
+        measured = list(measured)
+        return cls(label, list(x), [m.value for m in measured], [m.sem for m in measured])
+
 
 @dataclass(frozen=True)
 class Figure:
@@ -228,6 +235,16 @@ class Result:
             return Verdict.FAILS
         return Verdict.UNDECIDED if Verdict.UNDECIDED in verdicts else Verdict.HOLDS
 
+    def as_json(self) -> dict[str, Any]:
+        """Plain JSON, which the report reads."""
+        return {
+            "verdict": self.verdict.value,
+            "claims": [claim.as_json() for claim in self.claims],
+            "tables": [table.as_json() for table in self.tables],
+            "figures": [figure.as_json() for figure in self.figures],
+            "remarks": list(self.remarks),
+        }
+
 
 class Scale(enum.Enum):
     """How large a study is."""
@@ -253,6 +270,10 @@ class Cell:
     def key(self) -> str:
         """By which its result is found again."""
         return json.dumps([self.name, dict(self.settings)], sort_keys=True)
+
+
+ORDER = ("encoding", "generalisation", "compression", "transfer", "continual", "limits", "beyond")
+"""Names of the studies, in the order of the argument."""
 
 
 class Found:

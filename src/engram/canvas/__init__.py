@@ -10,7 +10,10 @@ from typing import Protocol, Self
 from ..optimizers import Params
 from ..synthetic import Synthetic
 
-__all__ = ["Canvas"]
+__all__ = ["MOST_NUMBERS", "Canvas"]
+
+MOST_NUMBERS = 100_000_000
+"""Numbers that drawn inputs may hold, whatever a file asks for."""
 
 
 class Canvas(Protocol):

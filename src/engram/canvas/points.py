@@ -10,11 +10,9 @@ from ..errors import SettingError
 from ..optimizers import Params
 from ..random import stream
 from ..synthetic import Synthetic
+from . import MOST_NUMBERS
 
 __all__ = ["Points"]
-
-_MOST = 100_000_000
-"""Numbers that decoded points may hold, whatever a file says."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,7 +43,7 @@ class Points:
         if self.inputs.ndim < 2 or not len(self.inputs):
             raise SettingError(f"vectors of shape {tuple(self.inputs.shape)} make no points")
         count = 0 if self.coefficients is None else self.coefficients.count
-        if count * max(self.inputs[0].numel(), len(self.inputs)) > _MOST:
+        if count * max(self.inputs[0].numel(), len(self.inputs)) > MOST_NUMBERS:
             raise SettingError(f"{count} points of shape {tuple(self.inputs.shape[1:])} cannot be made")
 
     @property

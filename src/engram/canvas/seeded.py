@@ -10,10 +10,9 @@ from ..errors import SettingError
 from ..optimizers import Params
 from ..random import stream
 from ..synthetic import Synthetic
+from . import MOST_NUMBERS
 
 __all__ = ["Seeded"]
-
-_MOST = 100_000_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,7 +40,7 @@ class Seeded:
         size = len(self.targets)
         for extent in self.shape:
             size *= extent
-        if self.targets.ndim != 2 or not 0 < size <= _MOST or min(self.shape, default=1) < 1:
+        if self.targets.ndim != 2 or not 0 < size <= MOST_NUMBERS or min(self.shape, default=1) < 1:
             raise SettingError(f"{len(self.targets)} seeded inputs of shape {self.shape} cannot be drawn")
 
     @property

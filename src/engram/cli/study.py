@@ -44,7 +44,7 @@ def command(
     engram study encoding generalisation --seeds 8
     """  # noqa: D301 (click reads the escape)
     from ..spec import load
-    from ..spec import names as known
+    from ..study import ORDER, Cells, Scale, code_version, conduct
 
     if quick and large:
         raise click.UsageError("--quick and --large exclude one another")
@@ -54,9 +54,7 @@ def command(
     from ..container import replace_file
     from ..errors import OutputError
     from ..report.theory import draw, theory_page
-    from ..study import Cells, Scale, code_version, conduct
 
-    assert set(ORDER) == set(known("studies"))
     try:
         (out / "figures").mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -82,17 +80,8 @@ def command(
         except KeyboardInterrupt:
             say(f"engram: interrupted; finished cells are kept in {store.path}: repeat the command to continue")
             raise
-        record = {
-            "name": name,
-            "title": study.title,
-            "question": study.question,
-            "scale": size.value,
-            "verdict": result.verdict.value,
-            "claims": [claim.as_json() for claim in result.claims],
-            "tables": [table.as_json() for table in result.tables],
-            "figures": [figure.as_json() for figure in result.figures],
-            "remarks": list(result.remarks),
-        }
+        record = {"name": name, "title": study.title, "question": study.question, "scale": size.value}
+        record |= result.as_json()
         replace_file(out / f"{name}.json", json.dumps(record, indent=1).encode())
         for figure in record["figures"]:
             for ending, content in draw(figure).items():
@@ -110,10 +99,6 @@ def command(
         )
         return
     click.echo(f"Next: open {out / 'theory.html'}")
-
-
-ORDER = ("encoding", "generalisation", "compression", "transfer", "continual", "limits", "beyond")
-"""The order of the argument."""
 
 
 def _show(record: dict[str, Any]) -> None:

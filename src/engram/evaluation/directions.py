@@ -87,9 +87,7 @@ def directions(engram: Engram, problem: Problem, seeds: list[int]) -> Directions
     else:
         full = fit(Training(engram.training.network, (learn,)), problem.task, {"main": problem.train}, seeds)
     k = found.estimate
-    rows = torch.cat(
-        [x.flatten(1) for x, _, _ in problem.train.rows(torch.arange(min(_COVARIANCE, len(problem.train)))).batches()]
-    )
+    rows = problem.train.batch(slice(0, _COVARIANCE))[0].flatten(1)
     root, back = whitening(rows - rows.mean(0))
     network, taught = (
         principal_directions(back @ gradient_outer_product(fitted, problem.train, _ROWS) @ back, k)

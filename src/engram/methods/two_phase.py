@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any, Literal
 
 import torch
@@ -15,13 +16,13 @@ from ..canvas.points import Coefficients, Points
 from ..canvas.seeded import Seeded
 from ..errors import BudgetError, SettingError
 from ..fitting import Data, Fitted, each_network, fit, gradient, measure
-from ..linalg import penalised, solve
+from ..linalg import penalised, solve, with_bias
 from ..method import Metrics, counts, number_bytes
 from ..network import Model, Network, initialise, model_of, stack
 from ..networks.two_layer import TwoLayer
 from ..optimizers import Moments, Params
 from ..outer import Outer
-from ..problem import Problem
+from ..problem import Problem, Task
 from ..random import integer, stream
 from ..training import Descent, Loss, Part, Phase, Ridge, Training
 
@@ -231,7 +232,7 @@ class TwoPhase:
         for seed in seeds:
             fitted = fit(learnt, problem.task, sets, [seed])
             gram, moment = _moments(fitted, problem, self.label_rows)
-            phi = _with_one(fitted.features(inputs)[0])
+            phi = with_bias(fitted.features(inputs)[0])
             outer = phi @ phi.mT
             if self.readout == "performance":
                 # From labels to the readout's weights: a linear map.
@@ -247,8 +248,14 @@ class TwoPhase:
 
 def start_networks(method: TwoPhase, problem: Problem, training: Training, seed: int) -> Params:
     """The initialisations whose gradients are matched, stacked."""
-    drawn = [initialise(training.network, problem.task, seed, "matched", k) for k in range(method.networks)]
-    return {key: value.to(problem.train.device) for key, value in stack(drawn).items()}
+    drawn = _drawn(training.network, problem.task, seed, method.networks)
+    return {key: value.to(problem.train.device) for key, value in drawn.items()}
+
+
+@lru_cache(maxsize=2)
+def _drawn(network: Network, task: Task, seed: int, count: int) -> Params:
+    """Every outer step asks for them; nothing changes them."""
+    return stack([initialise(network, task, seed, "matched", k) for k in range(count)])
 
 
 def real_gradients(method: TwoPhase, problem: Problem, training: Training, seed: int) -> Tensor:
@@ -297,13 +304,9 @@ def _moments(fitted: Fitted, problem: Problem, most: int) -> tuple[Tensor, Tenso
     gram = moment = torch.zeros((), device=problem.train.device)
     seen = 0
     for x, y, _ in problem.train.batches():
-        phi = _with_one(fitted.features(x[: most - seen])[0])
+        phi = with_bias(fitted.features(x[: most - seen])[0])
         gram, moment = gram + phi.mT @ phi, moment + phi.mT @ y[: most - seen]
         seen += len(phi)
         if seen >= most:
             break
     return gram / seen, moment / seen
-
-
-def _with_one(features: Tensor) -> Tensor:
-    return torch.cat([features, torch.ones_like(features[:, :1])], 1)

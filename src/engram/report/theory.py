@@ -13,11 +13,11 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from ..errors import ArtefactError
+from ..study import ORDER
 from .figures import STYLE, inline
 
 __all__ = ["draw", "theory_page"]
 
-_ORDER = ("encoding", "generalisation", "compression", "transfer", "continual", "limits", "beyond")
 _COLOURS = ("#2a9d5c", "#4a7fd4", "#d9822b", "#a259c4", "#c7504e", "#3aa6a6", "#8a8a3a", "#9a9a9a", "#5b5bd6")
 
 
@@ -34,7 +34,7 @@ def theory_page(folder: Path) -> str:
         ArtefactError: a results file that is damaged.
     """
     studies = []
-    for name in _ORDER:
+    for name in ORDER:
         path = folder / f"{name}.json"
         if not path.is_file():
             continue

@@ -58,10 +58,8 @@ class Beyond:
             points = bench.bare(method, count)
             error = lambda k, m=method, p=points: bench.engram_error(bench.label(m, k, p))  # noqa: E731
             labels = smallest(error, 16, 2 * cell.width, _SLACK * full)
-            stored = sum(t.numel() for t in points.free.values())
-            # The linear part that preprocessing took off, d + 1 numbers, counts as well.
             result[f"{name} labels"] = labels
-            result[f"{name} numbers"] = stored + labels + cell.d + 1
+            result[f"{name} numbers"] = bench.numbers(points) + labels
             if not math.isnan(labels):
                 fewest = min(fewest, result[f"{name} numbers"])
         best = fewest if math.isfinite(fewest) else math.nan
@@ -110,9 +108,7 @@ class Beyond:
                     vary,
                     "numbers",
                     [
-                        Curve(
-                            "measured", list(means), [m.value for m in means.values()], [m.sem for m in means.values()]
-                        ),
+                        Curve.of("measured", means, means.values()),
                         Curve("r d + L", list(linear), [v[0] for v in linear.values()], line=True),
                         Curve("r² d + L", list(paper), [v[0] for v in paper.values()], line=True),
                     ],

@@ -89,7 +89,7 @@ class Compression:
             for rule, words in _RULES.items():
                 means = [Measured.of(v for v in runs[rule][g] if not math.isnan(v)) for g in grid]
                 law = laws[name, rule]
-                curves.append(Curve(f"{words}: exponent {law}", grid, [m.value for m in means], [m.sem for m in means]))
+                curves.append(Curve.of(f"{words}: exponent {law}", grid, means))
             caption = f"Fewest points for an error of {_ERROR} over {label}" + (
                 "; N and L grow with r." if name == "rank" else f" (r = {fixed['r']})."
             )
@@ -116,12 +116,7 @@ class Compression:
                 "width L",
                 "labels K",
                 [
-                    Curve(
-                        "measured",
-                        list(needed),
-                        [Measured.of(v).value for v in needed.values()],
-                        [Measured.of(v).sem for v in needed.values()],
-                    ),
+                    Curve.of("measured", needed, map(Measured.of, needed.values())),
                     Curve("K = L", list(needed), list(needed), line=True),
                 ],
                 log_x=True,
@@ -213,9 +208,7 @@ class Compression:
 def _whole(bench: Bench) -> dict[str, Any]:
     r = bench.task.r
     canvases = bench.distil(_MANY, 4 * r)
-    linear = bench.problem.linear
-    stored = sum(t.numel() for c in canvases.values() for t in c.free.values())
-    numbers = stored + (0 if linear is None else linear.numel())
+    numbers = bench.numbers(*canvases.values())
     return {
         "engram": bench.engram_error(canvases),
         "full": bench.one_step(),

@@ -61,7 +61,7 @@ class Continual:
             for t in range(cell.tasks)
         ]
         canvases = [bench.distil(TwoPhase(labels=cell.labels), 4 * cell.r) for bench in benches]
-        numbers = sum(t.numel() for c in canvases[0].values() for t in c.free.values()) + cell.d + 1
+        numbers = benches[0].numbers(*canvases[0].values())
         rows = max(2, numbers // (cell.d + 1))
         engrams = [(c["features"].decode(), _rehearsed(b, c)) for b, c in zip(benches, canvases, strict=True)]
         real = [(b.problem.train, b.rows) for b in benches]
@@ -124,7 +124,7 @@ class Continual:
         curves = []
         for name, label in _MEMORIES.items():
             values = [found.mean("sequence", f"{name} first {stage}") for stage in stages]
-            curves.append(Curve(label, [k + 1 for k in stages], [v.value for v in values], [v.sem for v in values]))
+            curves.append(Curve.of(label, [k + 1 for k in stages], values))
         return Result(
             claims,
             [

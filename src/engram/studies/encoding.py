@@ -167,12 +167,11 @@ class Encoding:
             own = sorted((s for s in grid_cells if s["d"] == d), key=lambda s: s["rows"])
             ys = [found.mean("overlap", "overlap", **s) for s in own]
             x = [s["rows"] * strength / d**2 for s in own]
-            curves.append(Curve(f"d = {d}", x, [y.value for y in ys], [y.sem for y in ys]))
+            curves.append(Curve.of(f"d = {d}", x, ys))
             told = [found.mean("overlap", "formula", **s).value for s in own]
             curves.append(Curve(f"predicted, d = {d}, L = {own[0]['width']}", x, told, line=True))
         grid = [0.4 * 1.25**k for k in range(18)]
         curves.append(Curve("1/(1 + rho)", grid, [g / (1 + g) for g in grid], line=True))
-        x_rates = list(_RATES)
         return Result(
             claims,
             [
@@ -231,7 +230,7 @@ class Encoding:
                     "Performance matching's first outer step turns into gradient matching's as the inner rate falls.",
                     "inner rate",
                     "cosine of the two steps",
-                    [Curve("measured", x_rates, [m.value for m in by_rate], [m.sem for m in by_rate])],
+                    [Curve.of("measured", _RATES, by_rate)],
                     log_x=True,
                 ),
             ],

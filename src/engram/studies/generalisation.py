@@ -1,12 +1,10 @@
 """Generalisation: a new network that learns from the engram alone against one that learnt from everything."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import torch
 
-from ..canvas import Canvas
 from ..laboratory import Bench
 from ..methods.two_phase import TwoPhase
 from ..sources.multi_index import MultiIndex
@@ -79,7 +77,7 @@ class Generalisation:
                 result[f"{objective} {name}"] = bench.replay(bench.points(TwoPhase(objective), count(r)))
         canvases = bench.distil(TwoPhase(), 4 * r)
         result["whole"] = bench.engram_error(canvases)
-        result["whole numbers"] = _numbers(canvases, bench)
+        result["whole numbers"] = bench.numbers(*canvases.values())
         descended = bench.distil(TwoPhase(label_steps=2000), 4 * r)
         plain = replace(bench, readout=Ridge(steps=2000))
         result["whole by descent"] = plain.engram_error(descended)
@@ -87,7 +85,7 @@ class Generalisation:
             result[f"whole {readout}"] = bench.engram_error(bench.distil(TwoPhase(readout=readout), 4 * r))
         equal = max(2, int(result["whole numbers"] / (cell.d + 1)))
         result |= {
-            "undistilled": bench.replay(bench.points_of(_identity(cell.d), 2 * r)),
+            "undistilled": bench.replay(bench.points_of(torch.eye(cell.d), 2 * r)),
             "one step": bench.one_step(),
             "converged": bench.converged(300 if cell.d < 100 else 3000),
             "true subspace": bench.true_subspace(),
@@ -176,14 +174,10 @@ class Generalisation:
             counts = sorted((count(r), f"one {name}") for name, count in _ONE_STEP.items())
             values = [found.mean("error", key, **s) for _, key in counts]
             label = f"r = {r}, d = {s['d']}"
-            curves.append(
-                Curve(f"one step, {label}", [c for c, _ in counts], [v.value for v in values], [v.sem for v in values])
-            )
+            curves.append(Curve.of(f"one step, {label}", [c for c, _ in counts], values))
             many = sorted((count(r), f"cosine {name}") for name, count in _MANY.items())
             values = [found.mean("error", key, **s) for _, key in many]
-            curves.append(
-                Curve(f"cosine, {label}", [c for c, _ in many], [v.value for v in values], [v.sem for v in values])
-            )
+            curves.append(Curve.of(f"cosine, {label}", [c for c, _ in many], values))
             full = found.mean("error", "one step", **s).value
             curves.append(Curve(f"full data, {label}", [counts[0][0], counts[-1][0]], [full, full], line=True))
         return Result(
@@ -206,17 +200,6 @@ class Generalisation:
             ],
             _remarks(found, every),
         )
-
-
-def _numbers(canvases: Mapping[str, Canvas], bench: Bench) -> int:
-    linear = bench.problem.linear
-    return sum(t.numel() for c in canvases.values() for t in c.free.values()) + (
-        0 if linear is None else linear.numel()
-    )
-
-
-def _identity(d: int) -> Any:
-    return torch.eye(d)
 
 
 def _remarks(found: Found, every: list[dict[str, Any]]) -> list[str]:

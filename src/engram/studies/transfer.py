@@ -127,7 +127,7 @@ class Transfer:
         curves = []
         for name, label in _ROWS.items():
             values = [found.mean("transfer", f"{name} {n}", **middle) for n in _SAMPLES]
-            curves.append(Curve(label, _SAMPLES, [v.value for v in values], [v.sem for v in values]))
+            curves.append(Curve.of(label, _SAMPLES, values))
         over = [found.mean("transfer", "engram 200", **s) for s in every]
         return Result(
             claims,
@@ -147,7 +147,7 @@ class Transfer:
                     "Error at 200 target samples against the dimension.",
                     "d",
                     "test error",
-                    [Curve("engram", [s["d"] for s in every], [m.value for m in over], [m.sem for m in over])],
+                    [Curve.of("engram", [s["d"] for s in every], over)],
                     log_x=True,
                 ),
             ],
