@@ -1,6 +1,7 @@
-"""Where problems come from: a built-in name, or a file whose kind its ending tells."""
+"""Where problems come from: a built-in name, a file whose kind its ending tells, or a folder by what it holds."""
 
 import os
+import sys
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
@@ -12,7 +13,10 @@ __all__ = ["Source", "find", "load_problem", "raw_inputs"]
 
 
 class Source(Protocol):
-    """A frozen description of data; `suffixes` are the endings of its files, empty when built in."""
+    """A frozen description of data; `suffixes` are the endings of its files ("/": a folder), empty when built in.
+
+    Where the ending does not tell, a class method `claims(path)` looks inside and says whether the data are its own.
+    """
 
     suffixes: ClassVar[tuple[str, ...]]
 
@@ -25,7 +29,7 @@ def find(text: str | os.PathLike[str], **settings: Any) -> Source:
     """Turn a built-in name or a path into a source.
 
     Args:
-        text: ``digits``, ``multi-index:d=50,r=2``, ``data.npz``, ``table.parquet``, a folder of images, ...
+        text: ``digits``, ``multi-index:d=50,r=2``, ``data.npz``, ``table.parquet``, a folder, ...
         settings: fields of the source (`target`, `group`, `split`, `task`); None means not given.
 
     Returns:
@@ -33,7 +37,7 @@ def find(text: str | os.PathLike[str], **settings: Any) -> Source:
 
     Raises:
         UnknownNameError: neither a name nor a file.
-        DataError: a file of an unknown kind.
+        DataError: a file or folder of an unknown kind.
         SettingError: a setting that this source does not take.
 
     Example:
@@ -54,18 +58,22 @@ def find(text: str | os.PathLike[str], **settings: Any) -> Source:
     if not path.exists():
         built_in = [name for name, cls in known.items() if not cls.suffixes]  # type: ignore[attr-defined]
         raise UnknownNameError(f"{text!r} is neither a file nor a built-in dataset; {nearest(text, built_in)}")
-    ending = "/" if path.is_dir() else path.suffix.lower()
-    for cls in known.values():
-        if ending in cls.suffixes:  # type: ignore[attr-defined]
+    # Those that look inside come before those that go by the ending alone.
+    for cls in sorted(known.values(), key=lambda cls: not hasattr(cls, "claims")):
+        if _reads(cls, path):
             return _make(cls, text, {"path": text} | given)
+    if path.is_dir():
+        kinds = [cls for cls in known.values() if "/" in cls.suffixes]  # type: ignore[attr-defined]
+        known_folders = [(sys.modules[cls.__module__].__doc__ or cls.__name__).splitlines()[0] for cls in kinds]
+        raise DataError(f"{text} is a folder of no known kind; give one of these. {' '.join(known_folders)}")
     endings = sorted({ending for cls in known.values() for ending in cls.suffixes if ending != "/"})  # type: ignore[attr-defined]
     raise DataError(
-        f"{text}: files ending in {ending or 'nothing'!r} are not data; use {', '.join(endings)} or a folder of images"
+        f"{text}: files ending in {path.suffix.lower() or 'nothing'!r} are not data; use {', '.join(endings)} or a folder"
     )
 
 
 def load_problem(text: str | os.PathLike[str], *, seed: int = 0, **settings: Any) -> Problem:
-    """Load a built-in dataset, a file, or a folder of images.
+    """Load a built-in dataset, a file, or a folder.
 
     Args:
         text: a built-in name or a path.
@@ -101,6 +109,15 @@ def raw_inputs(text: str) -> Any:
     if not hasattr(source, "raw"):
         raise DataError(f"{text}: give a file or a folder with new inputs")
     return source.raw()
+
+
+def _reads(cls: Any, path: Path) -> bool:
+    if not hasattr(cls, "claims"):
+        return path.is_file() and path.name.lower().endswith(cls.suffixes)
+    try:
+        return cls.claims(path)
+    except OSError as error:
+        raise DataError(f"{path} cannot be read ({error})") from error
 
 
 def _make(cls: Any, text: str, given: dict[str, Any]) -> Source:

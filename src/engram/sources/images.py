@@ -1,23 +1,18 @@
-"""Folders of images, one sub-folder per class."""
+"""Folders of images: one sub-folder of images for each class, or train and test with such sub-folders."""
 
-import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
-from PIL import Image
 
 from ..errors import DataError
+from ..pictures import stack
 from ..problem import Problem
 
 __all__ = ["Images"]
 
 _ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".gif", ".tif", ".tiff")
-
-
-_MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr")
-"""Eight bits a channel; others would be clipped."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +28,11 @@ class Images:
 
     suffixes: ClassVar[tuple[str, ...]] = ("/",)
     path: str
+
+    @classmethod
+    def claims(cls, path: Path) -> bool:
+        """Whether there is an image in the folder or below."""
+        return path.is_dir() and any(map(_is_image, path.rglob("*")))
 
     def load(self, seed: int) -> Problem:
         """Read and split."""
@@ -76,33 +76,4 @@ def _is_image(path: Path) -> bool:
 def _read(files: list[Path], root: str) -> np.ndarray:
     if not files:
         raise DataError(f"{root} has no image ({', '.join(_ENDINGS)})")
-    first: tuple[int, ...] | None = None
-    images = None
-    for place, file in enumerate(files):
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("error", Image.DecompressionBombWarning)
-                with Image.open(file) as image:
-                    if image.mode not in _MODES:
-                        raise ValueError(f"mode {image.mode}: convert it to 8 bits a channel")
-                    grey = image.mode in ("1", "L", "LA")
-                    pixels = np.asarray(image.convert("L" if grey else "RGB"))
-        except (
-            OSError,
-            ValueError,
-            SyntaxError,
-            Image.DecompressionBombError,
-            Image.DecompressionBombWarning,
-        ) as error:
-            raise DataError(f"{file} is not a readable image ({error}): mend or remove it") from error
-        if images is None:
-            first = pixels.shape
-            images = np.empty((len(files), *pixels.shape), dtype=np.uint8)
-        if pixels.shape != first:
-            raise DataError(
-                f"{file} is {pixels.shape} (height, width, channels) and {files[0]} is {first}: "
-                "resize all images to one size and colour mode"
-            )
-        images[place] = pixels
-    assert images is not None
-    return images
+    return stack(((str(file), file) for file in files), len(files))
