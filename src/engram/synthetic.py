@@ -8,7 +8,7 @@ from torch import Tensor
 
 from .random import minibatch
 
-__all__ = ["Synthetic"]
+__all__ = ["Synthetic", "scores_of"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,3 +54,10 @@ class Synthetic:
         """The same samples on another device."""
         weights = None if self.weights is None else self.weights.to(device)
         return Synthetic(self.inputs.to(device), self.targets.to(device), weights)
+
+
+def scores_of(targets: Tensor, classes: int, like: Tensor) -> Tensor:
+    """Scores (N, C) of stored labels: centred indicator rows of class numbers, or the scores that they are already."""
+    if not classes:
+        return targets
+    return torch.nn.functional.one_hot(targets.long(), classes).to(like) - 1 / classes

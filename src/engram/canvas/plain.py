@@ -3,12 +3,11 @@
 from dataclasses import dataclass, replace
 from typing import Self
 
-import torch
 from torch import Tensor
 
 from ..errors import SettingError
 from ..optimizers import Params
-from ..synthetic import Synthetic
+from ..synthetic import Synthetic, scores_of
 
 __all__ = ["Plain"]
 
@@ -25,6 +24,7 @@ class Plain:
         classes: number of classes behind hard labels; 0 with scores.
 
     Example:
+        >>> import torch
         >>> Plain(torch.zeros(2, 3), torch.tensor([0, 1]), classes=2).decode().targets
         tensor([[ 0.5000, -0.5000],
                 [-0.5000,  0.5000]])
@@ -49,7 +49,4 @@ class Plain:
 
     def decode(self) -> Synthetic:
         """The samples."""
-        if not self.classes:
-            return Synthetic(self.inputs, self.targets)
-        hard = torch.nn.functional.one_hot(self.targets.long(), self.classes).to(self.inputs.dtype)
-        return Synthetic(self.inputs, hard - 1 / self.classes)
+        return Synthetic(self.inputs, scores_of(self.targets, self.classes, self.inputs))
