@@ -18,9 +18,23 @@ from .random import isolated, stream
 from .synthetic import Synthetic
 from .training import Descent, Loss, Part, Phase, Ridge, Training
 
-__all__ = ["Data", "Fitted", "Observer", "descend", "each_network", "fit", "gradient", "measure", "refit"]
+__all__ = [
+    "LARGE_IMAGE",
+    "Data",
+    "Fitted",
+    "Observer",
+    "descend",
+    "each_network",
+    "fit",
+    "gradient",
+    "measure",
+    "refit",
+]
 
 Data = Synthetic | Split
+
+LARGE_IMAGE = 28 * 28
+"""Pixels from which convolutions fill a core by themselves."""
 
 _ROWS = 4096
 """Rows, over all stacked networks, whose activations are held at once."""
@@ -307,7 +321,17 @@ def each_network(function: Callable[..., Any], *args: Any, apart: bool = False) 
         # Batched kernels cost more than they save when there is nothing to batch.
         alone = [tree_map(lambda t: t[0], arg) if own else arg for arg, own in zip(args, mapped, strict=True)]
         return tree_map(lambda t: t.unsqueeze(0), function(*alone))
+    if _heavy(args):
+        pick = lambda k: (tree_map(lambda t: t[k], arg) if own else arg for arg, own in zip(args, mapped, strict=True))  # noqa: E731
+        count = len(next(iter(next(arg for arg in args if isinstance(arg, dict)).values())))
+        return tree_map(lambda *parts: torch.stack(parts), *[function(*pick(k)) for k in range(count)])
     return vmap(function, in_dims=tuple(0 if own else None for own in mapped), randomness="different")(*args)
+
+
+def _heavy(args: tuple[Any, ...]) -> bool:
+    """Whether images are so large that a CPU does better network by network (1.4 times at 28 pixels, measured)."""
+    images = (arg for arg in args if isinstance(arg, Tensor) and arg.ndim >= 4)
+    return any(arg.shape[-1] * arg.shape[-2] >= LARGE_IMAGE and arg.device.type == "cpu" for arg in images)
 
 
 def _device(data: Data) -> torch.device:

@@ -1,6 +1,7 @@
 """Networks as specifications: a frozen value builds a module whose output is a linear head on features."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from copy import deepcopy
 from dataclasses import dataclass
 from functools import lru_cache
@@ -65,27 +66,36 @@ class Model:
     head: str
     tied: Mapping[str, str]
 
-    def outputs(self, params: Params, inputs: Tensor, training: bool = False) -> Tensor:
-        """Outputs (N, C)."""
-        return self._call(params, inputs, training=training)
+    def outputs(self, params: Params, inputs: Tensor, training: bool = False, half: bool = False) -> Tensor:
+        """Outputs (N, C); at `half` precision where convolutions gain by it."""
+        return self._call(params, inputs, training=training, half=half)
 
-    def features(self, params: Params, inputs: Tensor) -> Tensor:
-        """What the readout reads (N, F)."""
-        return self._call(params, inputs, features=True)
+    def features(self, params: Params, inputs: Tensor, half: bool = False) -> Tensor:
+        """What the readout reads (N, F); at `half` precision where convolutions gain by it."""
+        return self._call(params, inputs, features=True, half=half)
 
     @property
     def width(self) -> int:
         """Number of features F that the readout reads."""
         return int(dict(self.module.named_parameters(remove_duplicate=False))[f"{self.head}.weight"].shape[1])
 
-    def _call(self, params: Params, inputs: Tensor, training: bool = False, features: bool = False) -> Tensor:
+    def _call(
+        self, params: Params, inputs: Tensor, training: bool = False, features: bool = False, half: bool = False
+    ) -> Tensor:
         # A readout that shares its weights with another layer stands alone once it is fitted in closed form.
         full = {alias: params[name] for alias, name in self.tied.items() if alias not in params} | params
         module = self.learner if training else self.module
-        result: Tensor = functional_call(
-            module, full, (inputs,), {"features": True} if features else {}, tie_weights=False
-        )
-        return result
+        half = half and inputs.ndim == 4 and _has_bfloat16(inputs.device.type)
+        if half and not any(isinstance(part, nn.GroupNorm) for part in module.modules()):
+            # Channels last is slower where norms stand between convolutions.
+            last = torch.channels_last
+            inputs = inputs.contiguous(memory_format=last)
+            full = {k: v.contiguous(memory_format=last) if v.ndim == 4 else v for k, v in full.items()}
+        with torch.autocast(inputs.device.type, torch.bfloat16) if half else nullcontext():
+            result: Tensor = functional_call(
+                module, full, (inputs,), {"features": True} if features else {}, tie_weights=False
+            )
+        return result.float() if half else result
 
     def with_readout(self, params: Params, readout: Tensor) -> Params:
         """Put a readout (F + 1, C), its last row the bias, in place of the head's."""
@@ -179,6 +189,15 @@ def stack(networks: Sequence[Params]) -> Params:
 def activation(name: str) -> Any:
     """The activation module of this name."""
     return {"relu": nn.ReLU, "gelu": nn.GELU, "tanh": nn.Tanh, "silu": nn.SiLU}[name]()
+
+
+@lru_cache(maxsize=4)
+def _has_bfloat16(device: str) -> bool:
+    """Whether the device multiplies bfloat16 numbers itself."""
+    if device == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    asked = getattr(torch.cpu, "_is_avx512_bf16_supported", None)
+    return device == "cpu" and asked is not None and bool(asked())
 
 
 def image_shape(shape: tuple[int, ...], network: str) -> tuple[int, int, int]:
