@@ -1,0 +1,250 @@
+"""Networks trained on all real data, one by one, their trajectories kept on disk: teachers, backbones, experts.
+
+A buffer is a cache that its own name describes: the same data, network, recipe and seed give the same file, so a run
+that is resumed elsewhere finds it or makes it again. Set ``ENGRAM_CACHE`` to keep it in another place.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from pathlib import Path
+
+import torch
+from safetensors import safe_open
+
+from . import __version__
+from .augmentation import augmentation
+from .container import read_tensors, write_tensors
+from .errors import ArtefactError, DivergenceError, OutputError, SettingError
+from .fitting import Fitted, measure
+from .network import Model, Network, initialise, model_of
+from .optimizers import SGD, Adam, Params
+from .problem import Problem, Split, Task
+from .random import integer, stream
+from .spec import encode
+from .training import Loss
+
+__all__ = ["Buffer", "Experts", "experts", "learn", "teacher"]
+
+
+@dataclass(frozen=True)
+class Experts:
+    """A recipe for training on all real data.
+
+    Args:
+        count: networks, at least 1.
+        steps: of minibatches.
+        batch: rows per step.
+        optimizer: of the networks.
+        every: steps between two stored points of a trajectory; only its ends are stored when None.
+        augment: strategy of augmentation, for instance ``"crop_rotate"``.
+
+    Raises:
+        SettingError: a value out of range.
+    """
+
+    count: int = 1
+    steps: int = 600
+    batch: int = 128
+    optimizer: SGD | Adam = Adam(3e-3)
+    every: int | None = None
+    augment: str = ""
+
+    def __post_init__(self) -> None:
+        if min(self.count, self.steps, self.batch, self.every or 1) < 1:
+            raise SettingError(f"{self}: count, steps, batch and every are at least 1")
+        augmentation(self.augment)
+
+
+@dataclass(frozen=True)
+class Buffer:
+    """Trajectories of experts on disk; one point is read at a time.
+
+    Args:
+        files: one for each expert.
+        points: stored points of each trajectory, the start and the end among them.
+        digest: of all files: what was written once is not changed unnoticed.
+    """
+
+    files: tuple[str, ...]
+    points: int
+    digest: str
+
+    def at(self, expert: int, point: int, device: torch.device | str = "cpu") -> Params:
+        """Parameters of one expert at one point of its trajectory."""
+        with safe_open(self.files[expert], framework="pt") as file:
+            # Cloned into aligned memory: sums over unaligned tensors round in another order.
+            return {key: file.get_slice(key)[point].clone().to(device) for key in file.keys()}  # noqa: SIM118
+
+    def last(self, device: torch.device | str = "cpu") -> Iterator[Params]:
+        """The trained networks."""
+        for expert in range(len(self.files)):
+            yield self.at(expert, self.points - 1, device)
+
+
+Watch = Callable[[float], None]
+"""Called with the share of the work that is done."""
+
+
+def experts(problem: Problem, network: Network, recipe: Experts, seed: int, watch: Watch | None = None) -> Buffer:
+    """Find the experts of this data, network, recipe and seed in the cache, or train them.
+
+    Args:
+        problem: only `train` is read.
+        network: the architecture.
+        recipe: how they are trained.
+        seed: of their starts and batches.
+        watch: called with the share of the work that is done.
+
+    Returns:
+        Their trajectories.
+
+    Raises:
+        DivergenceError: an expert is no longer finite.
+        OutputError: the cache cannot be written.
+    """
+    watch = watch or (lambda done: None)
+    marks = _marks(recipe)
+    digest, files = hashlib.blake2b(digest_size=16), []
+    for k in range(recipe.count):
+        name = _name(problem.fingerprint, network, problem.task, recipe, seed, k, problem.train.device.type)
+        path = _folder() / f"{name}.safetensors"
+        if not _sound(path, name, _changed(path)):
+            told = partial(_told, watch, k, recipe.count)
+            write_tensors(path, _trajectory(problem, network, recipe, seed, k, told), {"name": name}, force=True)
+        digest.update(f"{name} {_content(path, _changed(path))}".encode())
+        files.append(str(path))
+        watch((k + 1) / recipe.count)
+    return Buffer(tuple(files), len(marks), digest.hexdigest())
+
+
+def teacher(
+    problem: Problem, network: Network, seed: int, recipe: Experts | None = None, watch: Watch | None = None
+) -> Fitted:
+    """One network trained on all real data.
+
+    Args:
+        problem: only `train` is read.
+        network: the architecture.
+        seed: of its start and batches.
+        recipe: how it is trained; the usual one when None.
+        watch: called with the share of the work that is done.
+
+    Returns:
+        The network.
+    """
+    buffer = experts(problem, network, recipe or Experts(), seed, watch)
+    params = buffer.at(0, buffer.points - 1, problem.train.device)
+    return Fitted(model_of(network, problem.task), {key: value[None] for key, value in params.items()})
+
+
+def learn(
+    model: Model,
+    params: Params,
+    split: Split,
+    recipe: Experts,
+    loss: Loss,
+    seed: int,
+    *names: str | int,
+    cosine: bool = False,
+) -> Iterator[Params]:
+    """Train one network on minibatches of real rows, at half precision where convolutions gain by it.
+
+    Args:
+        model: the pure function.
+        params: where it starts.
+        split: real rows.
+        recipe: steps, batch, optimizer, augmentation.
+        loss: what is minimised.
+        seed: of the batches.
+        names: the purpose.
+        cosine: whether the rate falls to zero along half a cosine.
+
+    Yields:
+        The parameters after every step, each in memory of their own.
+    """
+    state = recipe.optimizer.init(params)
+    strategy = augmentation(recipe.augment)
+    schedule = torch.cos(torch.linspace(0, torch.pi, recipe.steps + 1)).add(1).div(2).tolist()
+    for step in range(recipe.steps):
+        x, y, w = split.sample(recipe.batch, step, seed, *names)
+        x = strategy.draw(stream(seed, *names, "augment", step), len(x))(x) if strategy.kinds else x
+        free = {key: value.detach().requires_grad_() for key, value in params.items()}
+        found = measure(loss, model.outputs(free, x, training=True, half=True), y, w)
+        grads = dict(zip(free, torch.autograd.grad(found, list(free.values())), strict=True))
+        # A step makes new tensors, so points of a trajectory never share memory.
+        with torch.no_grad():
+            params, state = recipe.optimizer.step(params, grads, state, schedule[step] if cosine else 1.0)
+        yield params
+
+
+def _trajectory(problem: Problem, network: Network, recipe: Experts, seed: int, k: int, watch: Watch) -> Params:
+    model = model_of(network, problem.task)
+    start = initialise(network, problem.task, seed, "expert", k)
+    params = {key: value.to(problem.train.device) for key, value in start.items()}
+    loss = Loss.CROSS_ENTROPY if problem.classes else Loss.SQUARED
+    kept, marks = [params], _marks(recipe)
+    for step, now in enumerate(learn(model, params, problem.train, recipe, loss, seed, "expert", k), start=1):
+        if step in marks:
+            kept.append(now)
+        if step % 20 == 0:
+            watch(step / recipe.steps)
+    if not all(torch.isfinite(value).all() for value in kept[-1].values()):
+        raise DivergenceError(
+            f"expert {k} is no longer finite: lower the experts' rate (it is {recipe.optimizer.rate})"
+        )
+    return {key: torch.stack([point[key] for point in kept]) for key in params}
+
+
+def _marks(recipe: Experts) -> list[int]:
+    return sorted({0, recipe.steps, *range(0, recipe.steps, recipe.every or recipe.steps)})
+
+
+@lru_cache(maxsize=64)
+def _name(fingerprint: str, network: Network, task: Task, recipe: Experts, seed: int, k: int, device: str) -> str:
+    """All that a trajectory depends on; the start stands for a user's own factory, whose code has no name."""
+    start = initialise(network, task, integer(seed, "fingerprint"))
+    numbers = b"".join(value.numpy().tobytes() for value in start.values())
+    plain = encode((network, recipe.steps, recipe.batch, recipe.optimizer, recipe.every, recipe.augment))
+    words = [fingerprint, plain, seed, k, device, __version__, str(torch.__version__)]
+    return hashlib.blake2b(json.dumps(words).encode() + numbers, digest_size=12).hexdigest()
+
+
+def _told(watch: Watch, k: int, count: int, done: float) -> None:
+    watch((k + done) / count)
+
+
+def _folder() -> Path:
+    home = (
+        os.environ.get("ENGRAM_CACHE") or Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "engram"
+    )
+    folder = Path(home) / "experts"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(
+            f"the cache {folder} cannot be made ({error.strerror or error}): set ENGRAM_CACHE to another folder"
+        ) from error
+    return folder
+
+
+def _changed(path: Path) -> int:
+    return path.stat().st_mtime_ns if path.is_file() else 0
+
+
+@lru_cache(maxsize=64)
+def _sound(path: Path, name: str, changed: int) -> bool:
+    """Whether a file of the cache is there, whole, and what its name says."""
+    try:
+        return bool(changed) and read_tensors(path)[1].get("name") == name
+    except ArtefactError:
+        return False
+
+
+@lru_cache(maxsize=64)
+def _content(path: Path, changed: int) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "blake2b").hexdigest()
