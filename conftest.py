@@ -10,6 +10,14 @@ from engram.source import load_problem
 torch.set_num_threads(1)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def cache(tmp_path_factory):
+    """Experts of tests never reach the user's own cache."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ENGRAM_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
 @pytest.fixture(scope="session")
 def wine() -> Problem:
     return load_problem("wine")

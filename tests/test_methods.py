@@ -24,8 +24,15 @@ ALL = [load("methods", name) for name in names("methods") if name != "two-phase"
 """All that distil one set for a training of one set; test_two_phase.py has the other."""
 
 
-def small(cls):
-    return dataclasses.replace(cls(), steps=4) if dataclasses.fields(cls) else cls()
+IMAGES_ONLY = ("PatchSelection",)
+TABLES = [cls for cls in ALL if cls.__name__ not in IMAGES_ONLY]
+
+
+def small(cls, **settings):
+    """A method of few steps, whose experts are short."""
+    named = {field.name for field in dataclasses.fields(cls)}
+    short = {"steps": 4, "expert_steps": 20, "every": 5, "last": 2, "experts": 2, "frequencies": 8}
+    return cls(**({key: value for key, value in short.items() if key in named} | settings))
 
 
 @pytest.fixture(params=["wine", "diabetes"])
@@ -33,7 +40,7 @@ def problem(request):
     return request.getfixturevalue(request.param)
 
 
-@pytest.mark.parametrize("cls", ALL)
+@pytest.mark.parametrize("cls", TABLES)
 def test_steps_repeat_bit_for_bit_whatever_else_draws(cls, problem):
     training, budget = defaults.training(problem, MLP(width=16)), Items(6)
 
@@ -54,7 +61,7 @@ def test_steps_repeat_bit_for_bit_whatever_else_draws(cls, problem):
     assert torch.isfinite(one.inputs).all()
 
 
-@pytest.mark.parametrize("cls", ALL)
+@pytest.mark.parametrize("cls", TABLES)
 def test_another_seed_gives_another_run_and_states_are_not_changed(cls, wine):
     training = defaults.training(wine, MLP(width=16))
     method = small(cls)
@@ -65,10 +72,11 @@ def test_another_seed_gives_another_run_and_states_are_not_changed(cls, wine):
         assert torch.equal(states[0].canvas.inputs, before), "a step returns a new state"
         assert not torch.equal(after.canvas.inputs, before)
         assert after.step == 1
-        assert not torch.equal(*(state.pool.params["embed.0.weight"] for state in states))
+        if states[0].pool is not None:
+            assert not torch.equal(*(state.pool.params["embed.0.weight"] for state in states))
 
 
-@pytest.mark.parametrize("cls", ALL)
+@pytest.mark.parametrize("cls", TABLES)
 def test_budgets_hold(cls, wine):
     training = defaults.training(wine, MLP(width=16))
     method = small(cls)
@@ -123,7 +131,8 @@ def test_the_loss_falls(wine, diabetes):
 
 def test_gradients_of_equal_sets_do_not_differ(wine):
     """With the synthetic set equal to the real set every matching loss is zero; a wrong sign is not."""
-    from engram.methods.gradient_matching import _gradients, _grouped
+    from engram.methods.gradient_matching import _gradients
+    from engram.outer import grouped
     from engram.network import initialise, model_of, stack
     from engram.training import Loss
 
@@ -131,7 +140,7 @@ def test_gradients_of_equal_sets_do_not_differ(wine):
     model = model_of(network, wine.task)
     params = stack([initialise(network, wine.task, s) for s in range(2)])
     x, y, _ = wine.train.batch(slice(None))
-    batch = _grouped(x, y, wine.train.targets, 3)
+    batch = grouped(x, y, wine.train.targets, 3)
     one = _gradients(model, Loss.CROSS_ENTROPY, 1.0, params, batch)
     pick = lambda grads, k, c: {key: value[k, c] for key, value in grads.items()}  # noqa: E731
     units = 8 + 3
@@ -176,7 +185,8 @@ def test_directions_by_unit_layer_and_whole_have_known_values():
 
 def test_class_gradients_are_those_of_each_class_alone(wine):
     from engram.fitting import measure
-    from engram.methods.gradient_matching import _gradients, _grouped
+    from engram.methods.gradient_matching import _gradients
+    from engram.outer import grouped
     from engram.network import initialise, model_of
     from engram.training import Loss
 
@@ -185,7 +195,7 @@ def test_class_gradients_are_those_of_each_class_alone(wine):
     params = initialise(network, wine.task, 0)
     x, y, _ = wine.train.batch(slice(None))
     found = _gradients(
-        model, Loss.CROSS_ENTROPY, 0.5, {k: v[None] for k, v in params.items()}, _grouped(x, y, wine.train.targets, 3)
+        model, Loss.CROSS_ENTROPY, 0.5, {k: v[None] for k, v in params.items()}, grouped(x, y, wine.train.targets, 3)
     )
     for c in range(3):
         own = {k: v.clone().requires_grad_() for k, v in params.items()}

@@ -1,5 +1,6 @@
 """What a distillation method is: a frozen value with init, step and export."""
 
+import math
 from collections.abc import Mapping
 from typing import Any, Protocol
 
@@ -8,13 +9,17 @@ from .canvas import Canvas
 from .problem import Problem
 from .training import Training
 
-__all__ = ["Method", "Metrics", "counts", "number_bytes"]
+__all__ = ["Method", "Metrics", "counts", "item_bytes", "number_bytes"]
 
 Metrics = Mapping[str, float]
 
 
 class Method(Protocol):
-    """An objective and the way it is optimised; state is frozen and carries its seed and step."""
+    """An objective and the way it is optimised; state is frozen and carries its seed and step.
+
+    Optional: `prepare(problem, training, seed, watch)` puts on disk what a run will read (experts), once for all runs
+    that read the same, and returns its digest; `training(network)` is the learning process that it compresses.
+    """
 
     @property
     def steps(self) -> int:
@@ -54,12 +59,15 @@ def counts(problem: Problem, budget: Budget, precision: Precision, soft: bool) -
     Raises:
         BudgetError: see `Problem.counts`.
     """
-    task = problem.task
-    label = task.outputs * number_bytes(precision) if soft or problem.classes is None else problem.target.label_bytes
-    size = 1
-    for extent in task.shape:
-        size *= extent
+    per_input, label = item_bytes(problem, precision, soft)
     if isinstance(budget, Bytes):
         # An eight-bit tensor carries its offset and scale.
         budget = Bytes(max(1, budget.size - 8 * (precision is Precision.UINT8)))
-    return problem.counts(budget, size * precision.bytes + label)
+    return problem.counts(budget, per_input + label)
+
+
+def item_bytes(problem: Problem, precision: Precision, soft: bool) -> tuple[int, int]:
+    """Cost of one plain sample's input, and of its label."""
+    task = problem.task
+    label = task.outputs * number_bytes(precision) if soft or problem.classes is None else problem.target.label_bytes
+    return math.prod(task.shape) * precision.bytes, label

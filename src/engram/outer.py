@@ -1,20 +1,30 @@
-"""The outer loop's state, and its optimizer: Adam on a canvas, with one rate for inputs and one for labels."""
+"""The outer loop that distilling methods share: a canvas, a pool of networks, and Adam with a rate for each tensor."""
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import TypeVar
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 
+import torch
 from torch import Tensor
 
+from .augmentation import augmentation
+from .budget import Budget, Precision
 from .canvas import Canvas
-from .canvas.plain import Plain
-from .optimizers import Adam, Moments, Params
-from .pool import Pool
+from .errors import SettingError
+from .experts import teacher
+from .method import Metrics
+from .network import Model, model_of
+from .optimizers import SGD, Adam, Moments, Params
+from .pool import Nursery, Pool
+from .problem import Problem, Split
+from .random import stream
+from .selection import Labels, Samples, Start, initial, relabelled
+from .training import Training
 
-__all__ = ["Matching", "Outer"]
+__all__ = ["Batch", "Matcher", "Matching", "Outer", "Scene", "drawn_by_class", "grouped"]
 
-C = TypeVar("C", bound=Canvas)
+Batch = tuple[Tensor, Tensor, Tensor | None]
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,42 +34,237 @@ class Matching:
     Args:
         canvas: the samples as they now are.
         moments: of the outer optimizer.
-        pool: the networks.
+        pool: the networks; None for a method that keeps none.
         groups: (N,) class for which each sample was made.
         step: outer steps taken.
         seed: of every draw.
+        extra: further tensors that the outer optimizer moves (a learned rate, frequencies).
+        prepared: digest of what lies on disk for it; empty when nothing does.
     """
 
-    canvas: Plain
+    canvas: Samples
     moments: Moments
-    pool: Pool
+    pool: Pool | None
     groups: Tensor
     step: int
     seed: int
+    extra: Params = field(default_factory=dict)
+    prepared: str = ""
 
 
 @dataclass(frozen=True)
 class Outer:
-    r"""Adam with a rate for each free tensor, times :math:`\frac12(1 + \cos \pi t/T)`.
+    r"""Adam or SGD with a rate for each free tensor, times :math:`\frac12(1 + \cos \pi t/T)` if asked.
 
     Args:
-        rates: by name of the free tensor; 0 keeps it fixed.
+        rates: by name of the free tensor; 0 keeps it fixed, a negative one climbs.
         steps: length T of the run.
+        momentum: of SGD; None for Adam.
+        cosine: whether rates fall to zero along half a cosine.
+        clip: gradients longer than so many times the root of their running mean square are cut to it (Adam); 0 never.
     """
 
     rates: Mapping[str, float]
     steps: int
+    momentum: float | None = None
+    cosine: bool = True
+    clip: float = 0.0
 
-    def init(self, canvas: Canvas) -> Moments:
+    @property
+    def _optimizer(self) -> Adam | SGD:
+        return Adam(1.0) if self.momentum is None else SGD(1.0, self.momentum)
+
+    def init(self, free: Params) -> Moments:
         """Nothing remembered."""
-        return Adam().init(canvas.free)
+        return self._optimizer.init(free)
 
-    def step(self, canvas: C, grads: Params, moments: Moments, step: int) -> tuple[C, Moments]:
-        """Move the canvas against the gradients."""
-        scale = 0.5 * (1 + math.cos(math.pi * min(step / max(self.steps, 1), 1)))
-        moved, moments = Adam(rate=1.0).step(canvas.free, grads, moments)
-        free = {
+    def step(self, free: Params, grads: Params, moments: Moments, step: int) -> tuple[Params, Moments]:
+        """Move the free tensors against the gradients."""
+        scale = 0.5 * (1 + math.cos(math.pi * min(step / max(self.steps, 1), 1))) if self.cosine else 1.0
+        moved, moments = self._optimizer.step(free, self._clipped(grads, moments), moments)
+        return {
             key: old + scale * self.rates[key] * (moved[key] - old) if self.rates[key] else old
-            for key, old in canvas.free.items()
-        }
-        return canvas.with_free(free), moments
+            for key, old in free.items()
+        }, moments
+
+    def _clipped(self, grads: Params, moments: Moments) -> Params:
+        """Cut a gradient that is much longer than those before it; Adam's own memory knows how long these were."""
+        if not self.clip or not moments.second or float(moments.count) == 0:
+            return grads
+        usual = sum(float(value.sum()) for value in moments.second.values()) / (1 - 0.999 ** float(moments.count))
+        length = sum(float(value.square().sum()) for value in grads.values())
+        factor = min(1.0, self.clip * math.sqrt(usual / max(length, 1e-30)))
+        return {key: value * factor for key, value in grads.items()}
+
+
+@dataclass(frozen=True, eq=False)
+class Scene:
+    """What one outer step sees.
+
+    Args:
+        state: before the step.
+        problem: real data; `train` alone is read.
+        training: the learning process that is compressed.
+        model: its network as a pure function.
+        networks: parameters and moments of the networks whose turn it is; empty for a method without a pool.
+    """
+
+    state: Matching
+    problem: Problem
+    training: Training
+    model: Model
+    networks: tuple[Params, Moments] | None
+
+    @property
+    def params(self) -> Params:
+        """Parameters of the networks whose turn it is."""
+        assert self.networks is not None
+        return self.networks[0]
+
+    def stream(self, *names: str | int) -> torch.Generator:
+        """The generator of this step for one purpose."""
+        return stream(self.state.seed, *names, self.state.step)
+
+
+@dataclass(frozen=True)
+class Matcher(ABC):
+    """A method that moves samples by a gradient: all that is not its objective.
+
+    Args:
+        steps: outer steps, at least 0.
+        rate: outer rate for inputs, in units of their standard deviation.
+        label_rate: outer rate for soft labels; 0 keeps the labels fixed.
+        batch: real rows per outer step (of each class, where classes are matched apart).
+        start: samples start as random real rows, k-means centres, noise, or in the principal subspace
+            (`selection.initial`).
+        labels: hard, or soft ones that a teacher trained on all rows gives the samples as they now are.
+        augment: differentiable siamese augmentation, for instance ``"crop_scale_rotate"`` (`augmentation`).
+        formation: stored images hold so many tiles along a side, each a sample (`canvas.formation`).
+        mixtures: so many samples for each item of the budget, mixed from fewer bases (`canvas.basis`).
+        momentum: the outer optimizer is SGD with this momentum; Adam when None.
+        cosine: whether outer rates fall to zero along half a cosine.
+        clip: gradients longer than so many times those before are cut to it (Adam); 0 leaves them.
+
+    Raises:
+        SettingError: a value out of range.
+    """
+
+    steps: int = 100
+    rate: float = 0.03
+    label_rate: float = 0.0
+    batch: int = 64
+    start: Start = "centres"
+    labels: Labels = "hard"
+    augment: str = ""
+    formation: int = 1
+    mixtures: int = 1
+    momentum: float | None = None
+    cosine: bool = True
+    clip: float = 0.0
+
+    def __post_init__(self) -> None:
+        if min(self.steps, self.rate, self.label_rate, self.clip) < 0:
+            raise SettingError(f"{self}: steps, rates and clip are at least 0")
+        if min(self.batch, self.formation, self.mixtures) < 1:
+            raise SettingError(f"{self}: batch, formation and mixtures are at least 1")
+        if self.formation > 1 and self.mixtures > 1:
+            raise SettingError("formation and mixtures are two ways to spend the same bytes: give one")
+        augmentation(self.augment)
+
+    @abstractmethod
+    def slope(self, scene: Scene) -> tuple[Params, Tensor]:
+        """Gradient of the objective in the free tensors, and its value."""
+
+    def nursery(self, problem: Problem, training: Training, seed: int) -> tuple[Nursery, int, int] | None:
+        """The pool, how many of it are used per outer step, and how far these are then trained; None without a pool."""
+        return None
+
+    def lesson(self, scene: Scene, canvas: Canvas) -> Batch | None:
+        """What used networks then learn from; None leaves them as they are."""
+        return canvas.decode().batch(slice(None))
+
+    def extra(self, problem: Problem, training: Training, seed: int) -> Params:
+        """Further free tensors."""
+        return {}
+
+    def rates(self) -> Mapping[str, float]:
+        """Outer rates of all free tensors."""
+        return {"inputs": self.rate, "targets": self.label_rate, "coefficients": self.rate}
+
+    def prepare(
+        self, problem: Problem, training: Training, seed: int, watch: Callable[[float], None] | None = None
+    ) -> str:
+        """Put on disk what the run will read, and say its digest; nothing by default but a teacher who labels."""
+        if self.labels == "teacher" and problem.classes:
+            teacher(problem, training.network, seed, watch=watch)
+        return ""
+
+    def init(self, problem: Problem, training: Training, budget: Budget, precision: Precision, seed: int) -> Matching:
+        """Start from real rows or their centres, with a pool of fresh networks."""
+        soft = problem.classes is None or self.label_rate > 0 or self.labels == "teacher"
+        canvas, groups = initial(
+            problem, budget, precision, self.start, soft, seed, training, self.formation, self.mixtures
+        )
+        canvas = self._labelled(canvas, problem, training, seed)
+        kept = self.nursery(problem, training, seed)
+        extra = self.extra(problem, training, seed)
+        moments = self._outer.init(canvas.free | extra)
+        prepared = self.prepare(problem, training, seed)
+        return Matching(canvas, moments, kept[0].fill() if kept else None, groups, 0, seed, extra, prepared)
+
+    def step(self, state: Matching, problem: Problem, training: Training) -> tuple[Matching, Metrics]:
+        """Match on a real batch, move the samples, then let the networks learn."""
+        model = model_of(training.network, problem.task)
+        kept = self.nursery(problem, training, state.seed)
+        places = kept[0].turn(kept[1], state.step) if kept else None
+        networks = state.pool.at(places) if state.pool is not None and places is not None else None
+        scene = Scene(state, problem, training, model, networks)
+        grads, loss = self.slope(scene)
+        free, moments = self._outer.step(state.canvas.free | state.extra, grads, state.moments, state.step)
+        canvas = state.canvas.with_free({key: free[key] for key in state.canvas.free})
+        if self.label_rate == 0:
+            canvas = self._labelled(canvas, problem, training, state.seed)
+        pool = state.pool
+        if kept and pool is not None and places is not None:
+            lesson = self.lesson(scene, canvas)
+            pool = kept[0].advance(pool, places, lesson, kept[2])
+        extra = {key: free[key] for key in state.extra}
+        state = replace(state, canvas=canvas, moments=moments, pool=pool, extra=extra, step=state.step + 1)
+        return state, {"loss": float(loss)}
+
+    def export(self, state: Matching) -> Mapping[str, Canvas]:
+        """The canvas."""
+        return {"main": state.canvas}
+
+    def augmented(self, scene: Scene, *batches: Tensor) -> tuple[Tensor, ...]:
+        """Batches of images under one drawn transformation."""
+        drawn = augmentation(self.augment).draw(scene.stream("augment"))
+        return tuple(drawn(batch) for batch in batches)
+
+    def _labelled(self, canvas: Samples, problem: Problem, training: Training, seed: int) -> Samples:
+        if self.labels == "hard" or problem.classes is None:
+            return canvas
+        return relabelled(canvas, teacher(problem, training.network, seed))
+
+    @property
+    def _outer(self) -> Outer:
+        return Outer(self.rates(), self.steps, self.momentum, self.cosine, self.clip)
+
+
+def drawn_by_class(split: Split, groups: tuple[Tensor, ...], size: int, generator: torch.Generator) -> Batch:
+    """Real rows of every group, (groups, size, ...), with replacement."""
+    rows = torch.stack([g[torch.randint(len(g), (size,), generator=generator).to(g.device)] for g in groups])
+    x, y, w = split.batch(rows.flatten().to(split.device))
+    shape = rows.shape
+    # A class of its own needs no weights: the cosine does not see them.
+    weights = None if w is None or len(groups) > 1 else w.reshape(shape)
+    return x.reshape(*shape, *x.shape[1:]), y.reshape(*shape, -1), weights
+
+
+def grouped(inputs: Tensor, targets: Tensor, labels: Tensor, groups: int) -> Batch:
+    """Samples by group, padded to the largest with weightless copies."""
+    members = [torch.nonzero(labels == group).flatten() for group in range(groups)]
+    most = max(len(m) for m in members)
+    rows = torch.stack([torch.cat([m, m[:1].expand(most - len(m))]) for m in members])
+    weights = torch.stack([(torch.arange(most) < len(m)) * (most / len(m)) for m in members]).to(inputs)
+    return inputs[rows], targets[rows], weights

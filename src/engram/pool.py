@@ -84,12 +84,18 @@ class Nursery:
         """Places whose turn it is at an outer step: each network is used once in size / count steps."""
         return (step * count + torch.arange(min(count, self.size), device=self.device)) % self.size
 
-    def advance(self, pool: Pool, places: Tensor, batch: tuple[Tensor, Tensor, Tensor | None], steps: int = 1) -> Pool:
-        """Train the networks at these places on a batch, and replace those that have grown too old."""
+    def advance(
+        self, pool: Pool, places: Tensor, batch: tuple[Tensor, Tensor, Tensor | None] | None, steps: int = 1
+    ) -> Pool:
+        """Train the networks at these places on a batch, and replace those that have grown too old.
+
+        Without a batch they age all the same.
+        """
         model = model_of(self.training.network, self.task)
         params, moments = pool.at(places)
-        for _ in range(steps):
-            params, moments, _ = descend(model, self.training.phases[0], params, moments, batch)
+        for _ in range(steps if self.oldest else 0):
+            if batch is not None:
+                params, moments, _ = descend(model, self.training.phases[0], params, moments, batch)
         pool = pool.put(places, params, moments, pool.ages[places] + steps, renewed=0)
         old = places[pool.ages[places] > self.oldest]
         if len(old) == 0:

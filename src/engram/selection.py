@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
 
 import torch
@@ -10,21 +10,42 @@ from torch import Tensor
 
 from .budget import Budget, Precision
 from .canvas import Canvas
+from .canvas.basis import Basis
+from .canvas.formation import Formation
 from .canvas.plain import Plain
-from .errors import DivergenceError
-from .fitting import fit
-from .method import Metrics, counts
+from .errors import BudgetError, DivergenceError, SettingError
+from .experts import teacher
+from .fitting import Fitted, fit
+from .method import Metrics, counts, item_bytes, number_bytes
 from .problem import Problem
 from .random import integer, stream
 from .subspace import dimension, gradient_outer_product, principal_directions
 from .training import Training
 
-__all__ = ["Chosen", "Pick", "Selection", "Start", "anyone", "centres", "choose", "initial"]
+__all__ = [
+    "Chosen",
+    "Labels",
+    "Pick",
+    "Samples",
+    "Selection",
+    "Start",
+    "anyone",
+    "centres",
+    "choose",
+    "initial",
+    "relabelled",
+]
 
 Pick = Callable[[Tensor, int, torch.Generator], Tensor]
 """(rows (N, D), how many, generator) to the rows' indices."""
 
 Start = Literal["random", "centres", "noise", "covariance", "pairs", "gradients"]
+
+Labels = Literal["hard", "teacher"]
+"""Class numbers, or the scores of a network trained on all rows."""
+
+Samples = Plain | Formation | Basis
+"""Canvases of one set of labelled samples."""
 
 _NEAR = 16
 _CANDIDATES = 10_000
@@ -35,22 +56,40 @@ _CANDIDATES = 10_000
 class Chosen:
     """The state of a selection method: finished from the start."""
 
-    canvas: Plain
+    canvas: Samples
     step: int = 0
 
 
+@dataclass(frozen=True)
 class Selection(ABC):
-    """A method that does everything in `init` and takes no step."""
+    """A method that does everything in `init` and takes no step.
+
+    Args:
+        labels: hard, or those of a teacher trained on all rows.
+    """
 
     steps: ClassVar[int] = 0
+    labels: Labels = "hard"
 
     @abstractmethod
-    def select(self, problem: Problem, counts: tuple[int, ...], seed: int) -> Plain:
-        """So many samples per class, or in all for regression."""
+    def select(self, problem: Problem, training: Training, counts: tuple[int, ...], seed: int) -> Plain:
+        """So many samples per class, or in all for regression, with hard labels."""
+
+    def prepare(
+        self, problem: Problem, training: Training, seed: int, watch: Callable[[float], None] | None = None
+    ) -> str:
+        """Train the teacher."""
+        if self.labels == "teacher" and problem.classes:
+            teacher(problem, training.network, seed, watch=watch)
+        return ""
 
     def init(self, problem: Problem, training: Training, budget: Budget, precision: Precision, seed: int) -> Chosen:
         """Choose."""
-        return Chosen(self.select(problem, counts(problem, budget, precision, soft=False), seed))
+        soft = self.labels == "teacher"
+        plain = self.select(problem, training, counts(problem, budget, precision, soft), seed)
+        if soft and problem.classes:
+            return Chosen(relabelled(plain, teacher(problem, training.network, seed)))
+        return Chosen(plain)
 
     def step(self, state: Chosen, problem: Problem, training: Training) -> tuple[Chosen, Metrics]:
         """Nothing is left to do."""
@@ -112,23 +151,62 @@ def centres(problem: Problem, counts: tuple[int, ...], seed: int) -> Plain:
 
 
 def initial(
-    problem: Problem, counts: tuple[int, ...], start: Start, soft: bool, seed: int, training: Training
-) -> tuple[Plain, Tensor]:
+    problem: Problem,
+    budget: Budget,
+    precision: Precision,
+    start: Start,
+    soft: bool,
+    seed: int,
+    training: Training,
+    formation: int = 1,
+    mixtures: int = 1,
+) -> tuple[Samples, Tensor]:
     """Where the synthetic samples start.
 
     Args:
         problem: its training rows.
-        counts: items per class, or one number for regression.
+        budget: how much synthetic data.
+        precision: at which inputs will be stored.
         start: random real rows, k-means centres, noise with balanced labels; or real rows whose deviation from their
             class's mean is kept in the principal subspace alone, that of the data (``"covariance"``), the same in
             mirrored pairs (``"pairs"``), or that of networks trained on all rows (``"gradients"``).
         soft: whether labels are free scores.
         seed: of the draws.
         training: of the networks whose gradients are asked.
+        formation: tiles along a side of a stored image, each a sample.
+        mixtures: samples for each item of the budget, mixed from as many bases as its bytes then leave.
 
     Returns:
         The canvas, and the class for which each sample was made.
+
+    Raises:
+        BudgetError: see `Problem.counts`; or classes with fewer rows than samples.
     """
+    stored = counts(problem, budget, precision, soft)
+    fold = formation**2 * mixtures
+    wanted = tuple(count * fold for count in stored)
+    if fold > 1:
+        if len(problem.task.shape) != 3 and formation > 1:
+            raise SettingError(f"formation is for images; these inputs have shape {problem.task.shape}")
+        for rows, count in zip(problem.train.by_class, wanted, strict=True):
+            if len(rows) < count:
+                raise BudgetError(f"{count} samples of a class were asked for and it has {len(rows)} training rows")
+    plain, groups = _started(problem, wanted, start, seed, training)
+    if not torch.isfinite(plain.inputs).all():
+        raise DivergenceError("the starting samples are not finite")
+    classes = 0 if soft else plain.classes
+    targets = plain.decode().targets if soft else plain.targets
+    if formation > 1:
+        return Formation.of(plain.inputs, targets[:: formation**2], formation, classes), groups
+    if mixtures > 1:
+        bases = _bases(problem, precision, soft, sum(stored), sum(wanted))
+        return Basis.of(plain.inputs, targets, bases, classes), groups
+    return Plain(plain.inputs, targets, classes), groups
+
+
+def _started(
+    problem: Problem, counts: tuple[int, ...], start: Start, seed: int, training: Training
+) -> tuple[Plain, Tensor]:
     if start in ("covariance", "pairs", "gradients"):
         plain = _in_subspace(problem, counts, start, seed, training)
     else:
@@ -136,10 +214,35 @@ def initial(
     if start == "noise":
         noise = torch.randn(plain.inputs.shape, generator=stream(seed, "noise"))
         plain = plain.with_free({"inputs": noise.to(plain.inputs)})
-    if not torch.isfinite(plain.inputs).all():
-        raise DivergenceError("the starting samples are not finite")
-    groups = plain.targets if plain.classes else torch.zeros_like(plain.targets[:, 0], dtype=torch.int64)
-    return (Plain(plain.inputs, plain.decode().targets) if soft else plain), groups
+    return plain, plain.targets if plain.classes else torch.zeros_like(plain.targets[:, 0], dtype=torch.int64)
+
+
+def _bases(problem: Problem, precision: Precision, soft: bool, items: int, samples: int) -> int:
+    """How many bases the bytes of so many plain items leave when samples are their mixtures."""
+    per_input, label = item_bytes(problem, precision, soft)
+    left = items * (per_input + label) - samples * label
+    bases = left // (per_input + samples * number_bytes(precision))
+    if bases < 1:
+        raise BudgetError(f"the bytes of {items} items hold no basis for {samples} mixtures: use fewer mixtures")
+    return min(bases, samples)
+
+
+def relabelled(canvas: Samples, taught: Fitted) -> Samples:
+    """The same inputs with a teacher's scores; tiles of one image share their mean.
+
+    Args:
+        canvas: samples of classes.
+        taught: one network.
+
+    Returns:
+        The canvas with soft labels.
+    """
+    inputs = canvas.decode().inputs
+    scores = torch.cat([taught.outputs(part)[0] for part in inputs.detach().split(512)]).softmax(-1)
+    scores = scores - 1 / scores.shape[-1]
+    if isinstance(canvas, Formation):
+        scores = scores.reshape(len(canvas.inputs), -1, scores.shape[-1]).mean(1)
+    return replace(canvas, targets=scores, classes=0)
 
 
 def _in_subspace(problem: Problem, counts: tuple[int, ...], start: str, seed: int, training: Training) -> Plain:

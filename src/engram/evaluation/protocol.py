@@ -173,6 +173,7 @@ def _baseline(
             canvases.append(canvases[0])  # no draw in them: the seeds differ in the network alone
             continue
         plain = method.init(problem, training, budget, Precision.FLOAT32, seed).canvas
+        assert isinstance(plain, Plain)
         canvases.append(full.soften(problem, plain) if name == "random_soft" else plain)
     fewest = min(len(canvas.inputs) for canvas in canvases)
     begun = time.perf_counter()

@@ -8,6 +8,7 @@ from torch import Tensor
 from ..canvas.plain import Plain
 from ..problem import Problem
 from ..selection import Selection, choose
+from ..training import Training
 
 __all__ = ["Herding"]
 
@@ -22,7 +23,7 @@ class Herding(Selection):
         Welling 2009; Chen, Welling, Smola 2010.
     """
 
-    def select(self, problem: Problem, counts: tuple[int, ...], seed: int) -> Plain:
+    def select(self, problem: Problem, training: Training, counts: tuple[int, ...], seed: int) -> Plain:
         """See the class."""
         return choose(problem, counts, _follow, seed)
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from ..canvas.plain import Plain
 from ..problem import Problem
 from ..selection import Selection, centres
+from ..training import Training
 
 __all__ = ["KMeans"]
 
@@ -13,6 +14,6 @@ __all__ = ["KMeans"]
 class KMeans(Selection):
     """Centres in normalised input space with hard labels; for regression, with mean targets."""
 
-    def select(self, problem: Problem, counts: tuple[int, ...], seed: int) -> Plain:
+    def select(self, problem: Problem, training: Training, counts: tuple[int, ...], seed: int) -> Plain:
         """See the class."""
         return centres(problem, counts, seed)

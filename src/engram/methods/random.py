@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from ..canvas.plain import Plain
 from ..problem import Problem
 from ..selection import Selection, anyone, choose
+from ..training import Training
 
 __all__ = ["Random"]
 
@@ -13,6 +14,6 @@ __all__ = ["Random"]
 class Random(Selection):
     """Real rows drawn without replacement, with hard labels."""
 
-    def select(self, problem: Problem, counts: tuple[int, ...], seed: int) -> Plain:
+    def select(self, problem: Problem, training: Training, counts: tuple[int, ...], seed: int) -> Plain:
         """See the class."""
         return choose(problem, counts, anyone, seed)

@@ -146,7 +146,7 @@ class TwoPhase:
         labels = Seeded(
             torch.zeros(self.labels or width, 1).to(targets), problem.task.shape, integer(seed, "labels", bits=31)
         )
-        return TwoPhaseState(points, labels, self._outer.init(points), targets, 0, seed)
+        return TwoPhaseState(points, labels, self._outer.init(points.free), targets, 0, seed)
 
     def step(self, state: TwoPhaseState, problem: Problem, training: Training) -> tuple[TwoPhaseState, Metrics]:
         """Move the points; in the last step, fit the labels."""
@@ -157,7 +157,8 @@ class TwoPhase:
             moments = state.moments
         else:
             grads, loss = grad_and_value(self._gap)(state.points.free, state, model, params)
-            points, moments = self._outer.step(state.points, grads, state.moments, state.step)
+            free, moments = self._outer.step(state.points.free, grads, state.moments, state.step)
+            points = state.points.with_free(free)
         state = replace(state, points=points, moments=moments, step=state.step + 1)
         if state.step == self.steps:
             state = replace(state, labels=self.labelled(state, problem, training))

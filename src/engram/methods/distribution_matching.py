@@ -1,0 +1,88 @@
+"""Distribution matching: the samples of a class have the mean features of its real rows, whatever the network."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.func import grad_and_value
+
+from ..errors import SettingError
+from ..fitting import each_network
+from ..optimizers import Params
+from ..outer import Matcher, Scene, drawn_by_class
+from ..pool import Nursery
+from ..problem import Problem
+from ..training import Training
+
+__all__ = ["DistributionMatching"]
+
+
+@dataclass(frozen=True)
+class DistributionMatching(Matcher):
+    r"""Match mean features of each class over random networks.
+
+    .. math:: \min_x\ \mathbb E_{\theta,\omega} \sum_c \big|\tfrac1{n_c}\sum_i \phi_\theta(A_\omega(x_{c,i}))
+        - \tfrac1{N_c}\sum_j \phi_\theta(A_\omega(X_{c,j}))\big|^2
+
+    Real features carry no gradient, and those of all classes are one batch. Labels have no part in the loss: they
+    are hard, or a teacher's. A regression target is one class.
+
+    Args:
+        pool: networks kept.
+        networks: networks used per outer step.
+        oldest: age in inner steps at which a network is replaced; 0 for fresh ones in every outer step.
+        advance: inner steps that a used network is trained on the samples.
+
+    Raises:
+        SettingError: a value out of range.
+
+    Deviations from the paper:
+        1. k-means centres to start from. 2. Adam. 3. Features after the last pooling, as a readout reads them.
+
+    References:
+        Zhao & Bilen 2023 (DM, arXiv 2110.04181).
+
+    Example:
+        >>> DistributionMatching(augment="crop").oldest
+        0
+    """
+
+    pool: int = 1
+    networks: int = 1
+    oldest: int = 0
+    advance: int = 1
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if min(self.pool, self.networks, self.advance) < 1 or self.oldest < 0:
+            raise SettingError(f"{self}: pool, networks and advance are at least 1, oldest at least 0")
+        if self.label_rate:
+            raise SettingError("distribution matching does not move labels: use labels=teacher")
+
+    def nursery(self, problem: Problem, training: Training, seed: int) -> tuple[Nursery, int, int]:
+        """Random networks."""
+        born = Nursery(training, problem.task, self.pool, self.oldest, seed, str(problem.train.device))
+        return born, self.networks, self.advance
+
+    def slope(self, scene: Scene) -> tuple[Params, Tensor]:
+        """Match means on one real batch per class."""
+        canvas, groups = scene.state.canvas, scene.problem.train.by_class
+        x, *_ = drawn_by_class(scene.problem.train, groups, self.batch, scene.stream("real"))
+        (flat,) = self.augmented(scene, x.flatten(0, 1))
+        with torch.no_grad():
+            real = each_network(lambda p: scene.model.features(p, flat, half=True), scene.params)
+        target = real.reshape(len(real), len(groups), self.batch, -1).mean(2)
+
+        def gap(free: Params) -> Tensor:
+            (inputs,) = self.augmented(scene, canvas.with_free(free).decode().inputs)
+            found = each_network(scene.model.features, scene.params, inputs)
+            return (class_means(found, scene.state.groups, len(groups)) - target).square().sum((1, 2)).mean()
+
+        grads, value = grad_and_value(gap)(canvas.free)
+        return grads, value
+
+
+def class_means(features: Tensor, labels: Tensor, groups: int) -> Tensor:
+    """Mean features of each class: (networks, N, F) to (networks, groups, F)."""
+    member = torch.nn.functional.one_hot(labels, groups).to(features)
+    return (member / member.sum(0)).mT @ features

@@ -1,0 +1,119 @@
+"""Linear gradient matching: random linear heads on frozen features are pushed the way the real data push them."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.func import grad_and_value
+
+from ..distances import cosine_distance
+from ..errors import NetworkError, SettingError
+from ..experts import Experts, experts
+from ..network import model_of
+from ..optimizers import Params
+from ..outer import Matcher, Scene
+from ..problem import Problem
+from ..training import Training
+
+__all__ = ["LinearGradientMatching"]
+
+Features = Callable[[Tensor], Tensor]
+
+
+@dataclass(frozen=True)
+class LinearGradientMatching(Matcher):
+    r"""Match gradients of random linear heads W on features that do not change.
+
+    .. math:: \min_x\ \mathbb E_{W,\omega}\ 1 - \cos\big(\nabla_W\mathcal L(\phi(A_\omega(x)) W),
+        \nabla_W\mathcal L(\phi(A_\omega(X)) W)\big)
+
+    The gradient of a linear head has a closed form, :math:`\phi^\top(\mathrm{softmax}(\phi W) - y)/n`, so an outer step
+    differentiates the features once.
+
+    Args:
+        features: normalised inputs (N, *shape) to features (N, F), differentiable: a pretrained backbone; None for
+            the training's own network, trained on all real rows. A file keeps its name alone.
+        heads: random heads in each outer step.
+        name: what provenance calls the features.
+
+    Raises:
+        SettingError: a value out of range.
+        NetworkError: features that are not (N, F).
+
+    Deviations from the paper:
+        1. Samples are free pixels in place of an image pyramid. 2. By default the backbone is trained on the data.
+
+    References:
+        Cazenavette, Torralba, Sitzmann 2025 (arXiv 2511.16674), linear gradient matching.
+
+    Example:
+        >>> LinearGradientMatching(features=lambda x: x.flatten(1)).heads
+        4
+    """
+
+    features: Features | None = field(default=None, repr=False)
+    heads: int = 4
+    name: str = ""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.heads < 1:
+            raise SettingError(f"{self}: at least one head")
+
+    def stored_fields(self) -> dict[str, Any]:
+        """What a file keeps: never the code."""
+        own = {key: value for key, value in vars(self).items() if key != "features"}
+        return own | {"name": self.name or getattr(self.features, "__name__", "")}
+
+    def prepare(
+        self, problem: Problem, training: Training, seed: int, watch: Callable[[float], None] | None = None
+    ) -> str:
+        """Train the backbone, where none is given."""
+        super().prepare(problem, training, seed, watch)
+        return "" if self.features else experts(problem, training.network, Experts(), seed, watch).digest
+
+    def slope(self, scene: Scene) -> tuple[Params, Tensor]:
+        """Match on one real batch."""
+        problem, canvas = scene.problem, scene.state.canvas
+        embed, glance = self._embedding(scene)
+        x, y, _ = problem.train.sample(self.batch, scene.state.step, scene.state.seed, "real")
+        (x,) = self.augmented(scene, x)
+        with torch.no_grad():
+            real = glance(x)
+        if real.ndim != 2 or len(real) != len(x):
+            raise NetworkError(f"features of shape {tuple(real.shape)} for {len(x)} inputs: give (N, F)")
+        scale = real.square().mean().sqrt().clamp_min(1e-6)
+        shape = (self.heads, real.shape[1], problem.task.outputs)
+        heads = torch.randn(shape, generator=scene.stream("heads")).to(real) / real.shape[1] ** 0.5
+        classify = problem.classes is not None
+        target = head_gradients(real / scale, y, heads, classify)
+
+        def gap(free: Params) -> Tensor:
+            samples = canvas.with_free(free).decode()
+            (inputs,) = self.augmented(scene, samples.inputs)
+            found = head_gradients(embed(inputs) / scale, samples.targets, heads, classify)
+            pairs = zip(found, target, strict=True)
+            return torch.stack([cosine_distance({"w": a}, {"w": b}, "whole") for a, b in pairs]).mean()
+
+        grads, value = grad_and_value(gap)(canvas.free)
+        return grads, value
+
+    def _embedding(self, scene: Scene) -> tuple[Features, Features]:
+        """The features, and the same in a hurry."""
+        if self.features is not None:
+            return self.features, self.features
+        problem, network, seed = scene.problem, scene.training.network, scene.state.seed
+        buffer = experts(problem, network, Experts(), seed)
+        params = buffer.at(0, buffer.points - 1, problem.train.device)
+        model = model_of(network, problem.task)
+        return lambda x: model.features(params, x), lambda x: model.features(params, x, half=True)
+
+
+def head_gradients(features: Tensor, targets: Tensor, heads: Tensor, classify: bool) -> Tensor:
+    """Gradient of the mean loss in each linear head: (N, F), (N, C), (heads, F, C) to (heads, F, C)."""
+    found = features @ heads
+    # Targets are centred scores; a softmax sums to one.
+    error = found.softmax(-1) - targets - 1 / targets.shape[-1] if classify else 2 * (found - targets)
+    return features.mT @ error / len(features)
