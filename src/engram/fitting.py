@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.func import grad_and_value, vmap
 from torch.utils._pytree import tree_map
 
+from .augmentation import Augmentation, augmentation
 from .errors import DivergenceError, SettingError
 from .linalg import penalised, ridge, solve, with_bias
 from .network import Model, initialise, model_of, stack
@@ -61,10 +62,10 @@ class Fitted:
         """The parameters of one network."""
         return {key: value[index] for key, value in self.params.items()}
 
-    def outputs(self, inputs: Tensor) -> Tensor:
-        """(networks, N, C)."""
+    def outputs(self, inputs: Tensor, half: bool = False) -> Tensor:
+        """(networks, N, C); at half precision where convolutions gain by it."""
         with torch.no_grad():
-            return each_network(self.model.outputs, self.params, inputs)
+            return each_network(lambda params, x: self.model.outputs(params, x, half=half), self.params, inputs)
 
     def features(self, inputs: Tensor) -> Tensor:
         """(networks, N, F)."""
@@ -262,6 +263,7 @@ def _descend_all(
     # All rows of a large split in one step are summed over batches, so that memory stays bounded.
     summed = isinstance(data, Split) and size == rows > _ROWS
     whole = data.batch(slice(None)) if size == rows and not summed else None
+    strategy = augmentation(solver.augment)
     if observe:
         observe(number, 0, Fitted(model, params))
     for step in range(solver.steps):
@@ -273,6 +275,8 @@ def _descend_all(
                 params = params | moved
             else:
                 batch, own = (whole, apart) if whole else (_draw(data, size, step, seeds, number, apart), True)
+                if strategy.kinds:
+                    batch, own = _augmented(strategy, batch, own, seeds, number, step), True
                 params, moments, _ = descend(model, phase, params, moments, batch, own, solver.scale(step))
         params = {key: value.detach() for key, value in params.items()}
         if observe:
@@ -291,6 +295,23 @@ def _draw(
     parts = [own.sample(size, step, seed, "batches", number) for own, seed in zip(each, seeds, strict=True)]
     x, y, w = zip(*parts, strict=True)
     return torch.stack(x), torch.stack(y), None if w[0] is None else torch.stack(w)
+
+
+def _augmented(
+    strategy: Augmentation,
+    batch: tuple[Tensor, Tensor, Tensor | None],
+    apart: bool,
+    seeds: Sequence[int],
+    number: int,
+    step: int,
+) -> tuple[Tensor, Tensor, Tensor | None]:
+    """The batch of every network under transformations of its own, stacked."""
+    x, y, w = batch
+    if not apart:
+        x, y = (part.expand(len(seeds), *part.shape) for part in (x, y))
+        w = None if w is None else w.expand(len(seeds), *w.shape)
+    drawn = (strategy.draw(stream(seed, "augment", number, step), x.shape[1]) for seed in seeds)
+    return torch.stack([change(own) for change, own in zip(drawn, x, strict=True)]), y, w
 
 
 def _together(sets: Sequence[Mapping[str, Synthetic]]) -> dict[str, Data]:

@@ -164,7 +164,7 @@ class Implicit:
 
     Args:
         steps: inner steps taken, none of which is differentiated.
-        damping: :math:`\lambda > 0`.
+        damping: :math:`\lambda > 0`; the inverse of how far inner training goes, in units of rate times steps.
         iterations: of conjugate gradients, at least 1.
 
     Raises:
@@ -175,11 +175,11 @@ class Implicit:
 
     Example:
         >>> Implicit(steps=20).damping
-        0.01
+        10.0
     """
 
     steps: int = 20
-    damping: float = 1e-2
+    damping: float = 10.0
     iterations: int = 10
 
     def __post_init__(self) -> None:
@@ -221,8 +221,9 @@ def _conjugate_gradients(matrix: Callable[[Params], Params], right: Params, iter
     found = {key: torch.zeros_like(value) for key, value in right.items()}
     rest = {key: value.detach() for key, value in right.items()}
     way, size = rest, dot(rest, rest)
+    enough = 1e-12 * float(size)
     for _ in range(iterations):
-        if not size > 0:
+        if not size > enough:
             break
         product = matrix(way)
         length = size / dot(way, product)

@@ -227,7 +227,7 @@ class Matcher(ABC):
         pool = state.pool
         if kept and pool is not None and places is not None:
             lesson = self.lesson(scene, canvas)
-            pool = kept[0].advance(pool, places, lesson, kept[2])
+            pool = kept[0].advance(pool, places, lesson, kept[2], state.step)
         extra = {key: free[key] for key in state.extra}
         state = replace(state, canvas=canvas, moments=moments, pool=pool, extra=extra, step=state.step + 1)
         return state, {"loss": float(loss)}

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from .augmentation import augmentation
 from .errors import SettingError
 from .fitting import descend
 from .network import initialise, model_of, stack
@@ -85,17 +86,24 @@ class Nursery:
         return (step * count + torch.arange(min(count, self.size), device=self.device)) % self.size
 
     def advance(
-        self, pool: Pool, places: Tensor, batch: tuple[Tensor, Tensor, Tensor | None] | None, steps: int = 1
+        self,
+        pool: Pool,
+        places: Tensor,
+        batch: tuple[Tensor, Tensor, Tensor | None] | None,
+        steps: int = 1,
+        step: int = 0,
     ) -> Pool:
         """Train the networks at these places on a batch, and replace those that have grown too old.
 
-        Without a batch they age all the same.
+        Without a batch they age all the same. `step` is the outer step, by which augmentation draws.
         """
         model = model_of(self.training.network, self.task)
         params, moments = pool.at(places)
-        for _ in range(steps if self.oldest else 0):
-            if batch is not None:
-                params, moments, _ = descend(model, self.training.phases[0], params, moments, batch)
+        strategy = augmentation(self._descent.augment)
+        for k in range(steps if self.oldest and batch is not None else 0):
+            x, y, w = batch  # type: ignore[misc]
+            x = strategy.draw(stream(self.seed, "pool augment", step, k), len(x))(x) if strategy.kinds else x
+            params, moments, _ = descend(model, self.training.phases[0], params, moments, (x, y, w))
         pool = pool.put(places, params, moments, pool.ages[places] + steps, renewed=0)
         old = places[pool.ages[places] > self.oldest]
         if len(old) == 0:

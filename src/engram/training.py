@@ -11,6 +11,7 @@ from typing import Protocol
 
 import torch
 
+from .augmentation import augmentation
 from .errors import SettingError
 from .network import Model, Network
 from .optimizers import SGD, Adam, Params
@@ -103,6 +104,7 @@ class Descent:
         batch: rows per step, drawn without replacement; all of them when None.
         loss: squared error, or cross-entropy for classes.
         cosine: whether the rate falls to zero along half a cosine.
+        augment: strategy of augmentation of images, drawn for each row and step, for instance ``"crop_rotate"``.
 
     Raises:
         SettingError: a value out of range.
@@ -113,8 +115,10 @@ class Descent:
     batch: int | None = None
     loss: Loss = Loss.SQUARED
     cosine: bool = False
+    augment: str = ""
 
     def __post_init__(self) -> None:
+        augmentation(self.augment)
         if self.steps < 0 or (self.batch is not None and self.batch < 1):
             raise SettingError(f"descent takes steps >= 0 and batch >= 1, not {self.steps} and {self.batch}")
 
@@ -188,10 +192,10 @@ class Training:
 
     @classmethod
     def default(
-        cls, network: Network, steps: int = 100, rate: float = 3e-3, regularisation: float = 1e-3
+        cls, network: Network, steps: int = 100, rate: float = 3e-3, regularisation: float = 1e-3, augment: str = ""
     ) -> "Training":
         """Features by Adam from a zero readout, then the readout by ridge; both read the same set."""
-        learn = Phase(Descent(Adam(rate), steps), before=(ZeroReadout(),))
+        learn = Phase(Descent(Adam(rate), steps, augment=augment), before=(ZeroReadout(),))
         return cls(network, (learn, Phase(Ridge(regularisation), Part.READOUT)))
 
     @classmethod

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ..augmentation import augmentation
 from ..canvas import Canvas
 from ..errors import SettingError
 from ..fitting import descend, each_network, measure
@@ -15,6 +16,7 @@ from ..optimizers import Params
 from ..outer import Batch, Matcher, Scene
 from ..pool import Nursery
 from ..problem import Problem
+from ..random import stream
 from ..training import Loss, Phase, Ridge, Training
 
 __all__ = ["PerformanceMatching"]
@@ -96,7 +98,7 @@ class PerformanceMatching(Matcher):
         """Differentiate the loss on one real batch through the training."""
         canvas, training = scene.state.canvas, scene.training
         real = self._real(scene)
-        lesson = _Lesson(scene.model, training.phases[0], canvas)
+        lesson = _Lesson(scene.model, training.phases[0], canvas, scene.state.seed, scene.state.step)
 
         def outer(free: Params, networks: State) -> Tensor:
             return self._performance(scene, networks[0], canvas.with_free(free), real)
@@ -142,10 +144,17 @@ class _Lesson:
     model: Model
     phase: Phase
     canvas: Canvas
+    seed: int
+    step: int
 
     def __call__(self, free: Params, state: State) -> State:
-        samples = self.canvas.with_free(free).decode().batch(slice(None))
-        return descend(self.model, self.phase, *state, samples)[:2]
+        x, y, w = self.canvas.with_free(free).decode().batch(slice(None))
+        strategy = augmentation(getattr(self.phase.solver, "augment", ""))
+        if strategy.kinds:
+            # The count of inner steps names the draw: a step that is computed again sees the same images.
+            counted = int(state[1].count.max())
+            x = strategy.draw(stream(self.seed, "lesson", self.step, counted), len(x))(x)
+        return descend(self.model, self.phase, *state, (x, y, w))[:2]
 
     def residual(self, free: Params, params: Params) -> Tensor:
         samples = self.canvas.with_free(free).decode()
