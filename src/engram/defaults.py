@@ -40,6 +40,9 @@ def network(problem: Problem) -> Network:
 def training(problem: Problem, architecture: Network | None = None, method: Method | None = None) -> Training:
     """The learning process for a problem: features by Adam, then a ridge readout; or what the method compresses.
 
+    Images of 28 pixels and more are augmented while features learn: on MNIST with ten images this was worth 0.04 to
+    0.12 of accuracy to every method that distils (`benchmarks/`).
+
     Args:
         problem: the data.
         architecture: the default one when None.
@@ -57,8 +60,12 @@ def training(problem: Problem, architecture: Network | None = None, method: Meth
     if own is not None:
         result: Training = own(architecture)
         return result
-    images = len(problem.task.shape) == 3
-    return Training.default(architecture or network(problem), steps=50, rate=3e-3 if images else 1e-3)
+    architecture = architecture or network(problem)
+    if len(problem.task.shape) != 3:
+        return Training.default(architecture, steps=50, rate=1e-3)
+    if min(problem.task.shape[1:]) < 28:
+        return Training.default(architecture, steps=50)
+    return Training.default(architecture, steps=100, augment="crop_scale_rotate")
 
 
 def method(problem: Problem) -> PerformanceMatching:
@@ -79,6 +86,8 @@ def method(problem: Problem) -> PerformanceMatching:
         0.5
     """
     if len(problem.task.shape) == 3:
+        if min(problem.task.shape[1:]) >= 28:
+            return PerformanceMatching(steps=3000, rate=0.05, batch=128, pool=10, temperature=0.07)
         return PerformanceMatching()
     noise = round(min(0.5, 10 / len(problem.train) ** 0.5), 3)
     return PerformanceMatching(

@@ -91,8 +91,11 @@ def parse(folder: str, text: str, base: Any = None) -> Any:
     cls = load(folder, name)
     given = dict(_assignments(tail, where=repr(text)))
     if type(base) is cls:
-        rest = {field.name: getattr(base, field.name) for field in dataclasses.fields(cls) if field.name not in given}
-        return dataclasses.replace(_build(cls, {k: _untag(v) for k, v in given.items()}, where=repr(text)), **rest)
+        # All fields at once: one that was given may only go with those of the base.
+        given = {f.name: getattr(base, f.name) for f in dataclasses.fields(cls) if f.init} | {
+            key: _untag(value) for key, value in given.items()
+        }
+        return _build(cls, given, where=repr(text))
     return _build(cls, {key: _untag(value) for key, value in given.items()}, where=repr(text))
 
 
@@ -111,8 +114,11 @@ def render(value: Any) -> str:
     """
     name = type(value).__module__.rsplit(".", 1)[-1].replace("_", "-")
     changed = []
+    kept = value.stored_fields() if hasattr(value, "stored_fields") else None
     for field in dataclasses.fields(value):
-        content = getattr(value, field.name)
+        if kept is not None and field.name not in kept:
+            continue
+        content = getattr(value, field.name) if kept is None else kept[field.name]
         default = field.default_factory() if callable(field.default_factory) else field.default
         if content != default:
             changed.append(f"{field.name}={_word(content)}")

@@ -30,9 +30,11 @@ _CHECKPOINT_SECONDS = 30
 @click.argument("source")
 @source_options
 @click.option(
-    "--method", help="NAME or NAME:field=value,... (default: performance-matching, set for the kind of data)."
+    "--method",
+    help="NAME or NAME:field=value,...: a method, or a paper's setting (dsa, mtt, ...); engram list shows all. "
+    "Performance matching, set for the kind of data, if absent.",
 )
-@click.option("--network", help="NAME or NAME:field=value,...; by the kind of data if absent.")
+@click.option("--network", help="NAME or NAME:field=value,...; the paper's or by the kind of data if absent.")
 @click.option("--per-class", type=int, help="Synthetic samples for each class (default 1).")
 @click.option("--items", type=int, help="Synthetic samples in all (default 10 for regression).")
 @click.option("--bytes", "size", metavar="SIZE", help="Synthetic samples that fit in SIZE (4096, 16kB, 1MiB).")
@@ -72,10 +74,12 @@ def command(
     """Compress learning on SOURCE into a few synthetic samples.
 
     SOURCE is a built-in dataset (digits, breast-cancer, wine, diabetes, multi-index), an .npz archive, a .csv or .parquet
-    table with --target COLUMN, or a folder of images with one sub-folder per class.
+    table with --target COLUMN, a folder of images with one sub-folder per class, idx files, CIFAR's python batches, or
+    a folder of Hugging Face datasets.
 
     \b
     engram distill digits --per-class 1
+    engram distill mnist.npz --method dm
     engram distill customers.csv --target churned --items 20 --out customers.engram
     engram distill multi-index:d=50,r=2 --method two-phase --items 8
     """  # noqa: D301 (click reads the escape)
@@ -94,6 +98,7 @@ def command(
     from ..evaluation.fidelity import fidelity
     from ..loop import configured, distill, identify, save_checkpoint
     from ..loop import resume as continue_run
+    from ..published import method_of, network_of
     from ..source import load_problem
     from ..spec import parse
 
@@ -101,15 +106,15 @@ def command(
     beside = Beside.of(out)
     beside.check(force or resume)
     if method:
-        parse("methods", method)  # a wrong word is refused before data are read
-    architecture = parse("networks", network) if network else None
+        method_of(method)  # a wrong word is refused before data are read
+    architecture = parse("networks", network) if network else network_of(method or "")
     place = device_of(device)
     problem = load_problem(source, seed=seed, **settings).to(place)
     for note in problem.notes:
         say(f"engram: note: {note}")
     spare_threads(problem.task.shape)
     usual = defaults.method(problem)
-    chosen = configured(parse("methods", method, usual) if method else usual, steps)
+    chosen = configured(method_of(method, usual) if method else usual, steps)
     training = defaults.training(problem, architecture, chosen)
     precision = Precision(dtype) if dtype else defaults.precision(problem)
     if auto:
@@ -127,6 +132,11 @@ def command(
     begun = saved = time.perf_counter()
     try:
         with progress() as bar:
+            prepare = getattr(chosen, "prepare", None)
+            if prepare is not None and last is None:
+                ahead = bar.add_task("preparing", total=1.0, state="networks trained on all data", visible=False)
+                prepare(problem, training, seed, lambda done: bar.update(ahead, completed=done, visible=True))
+                bar.remove_task(ahead)
             task = bar.add_task("distilling", total=max(chosen.steps, 1), state="")
 
             def watch(run: Any, metrics: Any) -> None:

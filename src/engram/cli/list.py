@@ -10,15 +10,17 @@ from ._terminal import emit, json_option
 @click.command("list")
 @json_option
 def command(as_json: bool) -> None:
-    """Show built-in datasets, methods, networks, links of multi-index tasks and studies, with their settings."""
-    from ..spec import load, names
+    """Show built-in datasets, methods, papers' settings, networks, links and studies, with their fields."""
+    from ..published import PUBLISHED
+    from ..spec import load, names, render
 
     found = {
         folder: {name: _fields(load(folder, name)) for name in names(folder)}
         for folder in ("sources", "methods", "networks", "links", "studies")
     }
+    papers = {name: {"paper": p.paper, "method": render(p.method), "note": p.note} for name, p in PUBLISHED.items()}
     if as_json:
-        emit(found)
+        emit(found | {"published": papers})
         return
     for folder, components in found.items():
         click.secho(folder, bold=True)
@@ -27,6 +29,10 @@ def command(as_json: bool) -> None:
             click.echo(f"  {name}: {summary}")
             if fields:
                 click.echo("      " + ", ".join(f"{key}={value}" for key, value in fields.items()))
+    click.secho("published (each a word for --method)", bold=True)
+    for name, paper in papers.items():
+        click.echo(f"  {name}: {paper['paper']}")
+        click.echo(f"      {paper['method']}")
 
 
 def _fields(cls: type) -> dict[str, str]:
