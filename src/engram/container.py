@@ -15,7 +15,7 @@ from torch import Tensor
 
 from .errors import ArtefactError, OutputError
 
-__all__ = ["check_writable", "read_tensors", "replace_file", "write_tensors"]
+__all__ = ["append_line", "check_writable", "read_tensors", "replace_file", "write_tensors"]
 
 
 def write_tensors(path: str | Path, tensors: Mapping[str, Tensor], manifest: Mapping[str, Any], force: bool) -> None:
@@ -105,6 +105,28 @@ def replace_file(path: Path, content: bytes) -> None:
             raise
         raise OutputError(
             f"{path} could not be written ({error.strerror or error}): free some space or choose another place"
+        ) from error
+
+
+def append_line(path: Path, line: str) -> None:
+    """Append one line and see it on disk; a line that an interruption tore stays apart from it.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    try:
+        torn = path.is_file() and path.stat().st_size > 0
+        if torn:
+            with path.open("rb") as file:
+                file.seek(-1, os.SEEK_END)
+                torn = file.read() != b"\n"
+        with path.open("a", encoding="utf-8") as file:
+            file.write(("\n" if torn else "") + line + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        raise OutputError(
+            f"{path} could not be written ({error.strerror or error}): free some space or choose another --out"
         ) from error
 
 

@@ -4,7 +4,6 @@ import enum
 import hashlib
 import json
 import math
-import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -14,7 +13,8 @@ from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
 from . import __version__
-from .errors import OutputError, SettingError
+from .container import append_line
+from .errors import SettingError
 
 __all__ = [
     "ORDER",
@@ -371,16 +371,7 @@ class Cells:
     def add(self, cell: Cell, result: Mapping[str, Any], seconds: float) -> None:
         """Append one result and see it on disk."""
         entry = {"key": cell.key, "version": self.version, "result": dict(result), "seconds": round(seconds, 3)}
-        try:
-            torn = self.path.is_file() and not self.path.read_bytes().endswith(b"\n") and self.path.stat().st_size
-            with self.path.open("a", encoding="utf-8") as file:
-                file.write(("\n" if torn else "") + json.dumps(entry) + "\n")
-                file.flush()
-                os.fsync(file.fileno())
-        except OSError as error:
-            raise OutputError(
-                f"{self.path} could not be written ({error.strerror or error}): free some space or choose another --out"
-            ) from error
+        append_line(self.path, json.dumps(entry))
 
 
 def conduct(

@@ -1,10 +1,12 @@
 """Training on everything: the ceiling, and the teacher of soft labels."""
 
+import math
 import time
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,18 +15,21 @@ from sklearn.exceptions import ConvergenceWarning
 from torch import Tensor
 
 from ..canvas.plain import Plain
-from ..fitting import Fitted, fit
+from ..errors import DivergenceError
+from ..experts import Experts, learn
+from ..fitting import LARGE_IMAGE, Fitted, fit
 from ..loop import outputs
 from ..metrics import Metric, score
-from ..network import Network
-from ..optimizers import Adam
+from ..network import Network, initialise, model_of
+from ..optimizers import Adam, Params
 from ..problem import Problem, Split
 from ..random import minibatch
 from ..training import Descent, Loss, Phase, Training
 
-__all__ = ["Full", "Linear", "train_full", "train_linear"]
+__all__ = ["Full", "Linear", "full_steps", "train_full", "train_linear"]
 
 _LINEAR_ROWS = 10_000
+_RATE = 3e-3
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,6 +60,12 @@ class Linear:
     note: str
 
 
+def full_steps(problem: Problem) -> int:
+    """Twenty passes over small data; over large at most 3000 steps, or 1000 where a step takes a CPU long."""
+    large = math.prod(problem.task.shape) >= LARGE_IMAGE and problem.train.device.type != "cuda"
+    return min(1000 if large else 3000, max(300, 20 * len(problem.train) // 64))
+
+
 def train_full(
     problem: Problem,
     network: Network,
@@ -77,27 +88,78 @@ def train_full(
         The networks.
     """
     loss = Loss.CROSS_ENTROPY if problem.classes else Loss.SQUARED
-    learn = Descent(Adam(rate=3e-3), steps, batch, loss, cosine=True)
-    best: dict[str, Tensor] = {}
-    scores = torch.full((len(seeds),), -torch.inf)
-    every = max(1, steps // 20)
-
-    def keep_best(phase: int, step: int, fitted: Fitted) -> None:
-        nonlocal scores
-        if watch is not None and step < steps:
-            watch(step / steps)
-        if step % every and step != steps:
-            return
-        now = score(problem.metric, outputs(fitted, problem.validation), problem.validation.targets).cpu()
-        better = now > scores
-        scores = torch.where(better, now, scores)
-        for key, value in fitted.params.items():
-            best[key] = value.clone() if key not in best else best[key]
-            best[key][better] = value[better]
-
     begun = time.perf_counter()
-    fitted = fit(Training(network, (Phase(learn),)), problem.task, {"main": problem.train}, seeds, keep_best)
-    return Full(replace(fitted, params=best), scores, (time.perf_counter() - begun) / len(seeds), loss)
+    # Large images fill a core by themselves: network by network, at half precision.
+    apart = len(problem.task.shape) == 3 and math.prod(problem.task.shape[1:]) >= LARGE_IMAGE
+    groups = [[seed] for seed in seeds] if apart else [seeds]
+    found = []
+    for place, group in enumerate(groups):
+        told = None if watch is None else partial(_told, watch, place, len(groups))
+        found.append((_alone if apart else _together)(problem, network, group, steps, batch, loss, told))
+    params = {key: torch.cat([best[key] for best, _ in found]) for key in found[0][0]}
+    fitted = Fitted(model_of(network, problem.task), params)
+    seconds = (time.perf_counter() - begun) / len(seeds)
+    return Full(fitted, torch.cat([scores for _, scores in found]), seconds, loss)
+
+
+Watch = Callable[[float], None]
+
+
+def _told(watch: Watch, place: int, count: int, done: float) -> None:
+    watch((place + done) / count)
+
+
+class _Best:
+    """The parameters of each network at its best step on `select`."""
+
+    def __init__(self, problem: Problem, networks: int, steps: int, watch: Watch | None) -> None:
+        self.problem, self.steps, self.watch = problem, steps, watch
+        self.scores = torch.full((networks,), -torch.inf)
+        self.params: Params = {}
+
+    def see(self, step: int, fitted: Fitted) -> None:
+        if self.watch is not None and step < self.steps:
+            self.watch(step / self.steps)
+        if step % max(1, self.steps // 20) and step != self.steps:
+            return
+        split = self.problem.validation
+        now = score(self.problem.metric, outputs(fitted, split), split.targets).cpu()
+        better = now > self.scores
+        self.scores = torch.where(better, now, self.scores)
+        for key, value in fitted.params.items():
+            self.params.setdefault(key, value.clone())[better] = value[better]
+
+
+def _together(
+    problem: Problem, network: Network, seeds: list[int], steps: int, batch: int, loss: Loss, watch: Watch | None
+) -> tuple[Params, Tensor]:
+    best = _Best(problem, len(seeds), steps, watch)
+    learning = Phase(Descent(Adam(rate=_RATE), steps, batch, loss, cosine=True))
+    fit(
+        Training(network, (learning,)),
+        problem.task,
+        {"main": problem.train},
+        seeds,
+        lambda _, step, fitted: best.see(step, fitted),
+    )
+    return best.params, best.scores
+
+
+def _alone(
+    problem: Problem, network: Network, seeds: list[int], steps: int, batch: int, loss: Loss, watch: Watch | None
+) -> tuple[Params, Tensor]:
+    (seed,), model = seeds, model_of(network, problem.task)
+    best = _Best(problem, 1, steps, watch)
+    start = initialise(network, problem.task, seed)
+    params = {key: value.to(problem.train.device) for key, value in start.items()}
+    recipe = Experts(1, steps, batch, Adam(_RATE))
+    for step, now in enumerate(
+        learn(model, params, problem.train, recipe, loss, seed, "batches", cosine=True), start=1
+    ):
+        best.see(step, Fitted(model, {key: value[None] for key, value in now.items()}))
+    if not best.params:
+        raise DivergenceError("training on all data left no network with a finite score")
+    return best.params, best.scores
 
 
 def train_linear(problem: Problem, seed: int = 0) -> Linear:

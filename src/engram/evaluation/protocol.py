@@ -1,6 +1,5 @@
 """The evaluation recipe: the same training, the same seeds, equal items and equal bytes, the ceiling beside it."""
 
-import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -24,7 +23,7 @@ from ..network import Network
 from ..problem import Problem
 from ..spec import encode
 from ..training import Training
-from .full import Full, train_full, train_linear
+from .full import Full, full_steps, train_full, train_linear
 from .scores import Row, Scores
 
 __all__ = ["Protocol", "evaluate"]
@@ -129,7 +128,7 @@ def _rows(
         problem,
         training.network,
         seeds,
-        protocol.full_steps or _full_steps(problem),
+        protocol.full_steps or full_steps(problem),
         watch=lambda done: watch("full", done),
     )
     yield "full", _ceiling(problem, full)
@@ -146,12 +145,6 @@ def _ceiling(problem: Problem, full: Full) -> Row:
     if linear.select > float(full.select.mean()):
         runs, note = (linear.test,) * len(runs), linear.note or "tuned linear model"
     return Row(runs, len(problem.train), len(problem.train) * problem.row_bytes(Precision.FLOAT32), full.seconds, note)
-
-
-def _full_steps(problem: Problem) -> int:
-    """Twenty passes over small data; over large at most 3000 steps, or 1000 where a step takes a CPU long."""
-    large = math.prod(problem.task.shape) >= 28 * 28 and problem.train.device.type != "cuda"
-    return min(1000 if large else 3000, max(300, 20 * len(problem.train) // 64))
 
 
 def _budgets(engram: Engram, problem: Problem, soft: bool) -> Iterator[tuple[str, Budget]]:

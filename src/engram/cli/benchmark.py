@@ -1,0 +1,204 @@
+"""engram benchmark: every method under one protocol, as a grid that continues where it stopped."""
+
+import math
+import os
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ._terminal import device_of, device_option, emit, force_option, json_option, progress, say
+
+
+@click.group("benchmark")
+def command() -> None:
+    """Compare methods over data, budgets, networks and seeds.
+
+    \b
+    engram benchmark run digits --quick
+    engram benchmark run mnist.npz fashion_mnist.npz --quick --out results.jsonl
+    engram benchmark show results.jsonl
+    """  # noqa: D301 (click reads the escape)
+
+
+@command.command("run")
+@click.argument("data", nargs=-1, required=True)
+@click.option(
+    "--method", "methods", multiple=True, help="A method, a published setting, full, or all (default); repeat."
+)
+@click.option("--per-class", multiple=True, type=int, help="Budgets in samples per class (default 1); repeat.")
+@click.option("--items", multiple=True, type=int, help="Budgets in samples; repeat.")
+@click.option(
+    "--network", "networks", multiple=True, help="Networks to distil on; by the kind of data if absent; repeat."
+)
+@click.option("--judge", "judges", multiple=True, help="Further networks on which every engram is judged; repeat.")
+@click.option("--seeds", type=click.IntRange(1), help="Seeds 0, 1, ... (default 5; 3 with --quick).")
+@click.option("--evaluations", type=click.IntRange(1), default=3, show_default=True, help="Networks per score.")
+@click.option("--steps", type=click.IntRange(0), help="Outer steps in place of each method's own.")
+@click.option("--quick", is_flag=True, help="Published settings at the scale of a CPU: about a minute each.")
+@click.option("--jobs", type=click.IntRange(1), help="Runs at once; one for each core if absent, one on a GPU.")
+@click.option("--limit", type=float, default=math.inf, help="Seconds that a run may take.")
+@device_option
+@click.option(
+    "--out", type=click.Path(path_type=Path), default=Path("benchmark.jsonl"), show_default=True, help="File of rows."
+)
+@click.option("--resume", is_flag=True, help="Keep the rows that are there and run what is missing.")
+@click.option("--retry", is_flag=True, help="With --resume: run again what did not finish.")
+@force_option
+@json_option
+def run(
+    data: tuple[str, ...],
+    methods: tuple[str, ...],
+    per_class: tuple[int, ...],
+    items: tuple[int, ...],
+    networks: tuple[str, ...],
+    judges: tuple[str, ...],
+    seeds: int | None,
+    evaluations: int,
+    steps: int | None,
+    quick: bool,
+    jobs: int | None,
+    limit: float,
+    device: str,
+    out: Path,
+    resume: bool,
+    retry: bool,
+    force: bool,
+    as_json: bool,
+) -> None:
+    """Run the grid of DATA and the options; every run is a process of its own and leaves a row, whatever becomes of it."""
+    say("engram: loading")
+    from ..benchmark import FULL, Cell, Recipe, Results, conduct, everything
+    from ..budget import Budget, Items, PerClass
+    from ..container import check_writable
+    from ..source import find
+    from ..spec import parse
+
+    if retry and not resume:
+        raise click.UsageError("--retry goes with --resume")
+    check_writable(out, force or resume)
+    words = everything() if not methods or "all" in methods else methods
+    recipe = Recipe(quick, steps, evaluations, judges)
+    # Wrong words are refused before anything runs.
+    for text in data:
+        find(text)
+    for word in words:
+        if word != FULL:
+            recipe.method(word)
+    for word in (*networks, *judges):
+        parse("networks", word)
+    budgets: list[Budget] = [*(PerClass(n) for n in per_class), *(Items(n) for n in items)] or [PerClass(1)]
+    place = device_of(device)
+    count = seeds or (3 if quick else 5)
+    cells = [
+        Cell(text, word, budget, network, seed)
+        for seed in range(count)
+        for text in data
+        for network in networks or ("",)
+        for word in words
+        # The ceiling knows no budget: once is enough.
+        for budget in (budgets[:1] if word == FULL else budgets)
+    ]
+    if out.exists() and not resume:
+        out.unlink()
+    results = Results(out)
+    workers = jobs or (1 if place.startswith("cuda") else os.cpu_count() or 1)
+    say(f"engram: {len(cells)} runs, {workers} at once; rows go to {out}")
+    try:
+        with progress() as bar:
+            task = bar.add_task("running", total=len(cells), state="")
+            conduct(
+                cells,
+                recipe,
+                results,
+                jobs=workers,
+                limit=limit,
+                device=place,
+                retry=retry,
+                watch=lambda done, total, now: bar.update(task, completed=done, state=now),
+            )
+    except KeyboardInterrupt:
+        say(f"engram: interrupted; finished runs are kept in {out}: repeat the command with --resume")
+        raise
+    rows = results.rows() if out.is_file() else []
+    unfinished = [row for row in rows if row["status"] != "done"]
+    for row in unfinished:
+        say(f"engram: {row['dataset']} {row['method']} seed {row['seed']}: {row['status']}: {row['message']}")
+    if as_json:
+        emit({"file": str(out), "rows": len(rows), "unfinished": len(unfinished)})
+        return
+    click.echo(f"Next: engram benchmark show {out}")
+
+
+@command.command("show")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    help="Folder for the page and its figures; FILE without its ending if absent.",
+)
+@json_option
+def show(file: Path, out: Path | None, as_json: bool) -> None:
+    """Print FILE's tables, and write figures and one page beside it."""
+    from ..benchmark import Results
+    from ..container import replace_file
+    from ..errors import ArtefactError, OutputError
+    from ..report.benchmark import benchmark_page, plus_minus, save, tables
+
+    rows = Results(file).rows()
+    out = out or file.with_suffix("")
+    try:
+        found = tables(rows)
+        contents = {f"figures/{name}": content for name, content in save(found).items()}
+        contents["benchmark.html"] = benchmark_page(rows, file).encode()
+    except (KeyError, TypeError, ValueError, IndexError) as error:
+        raise ArtefactError(f"{file} holds rows that are not a benchmark's ({error!r}): run it again") from error
+    try:
+        (out / "figures").mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{out} cannot be made ({error.strerror or error}): choose another --out") from error
+    for name, content in contents.items():
+        replace_file(out / name, content)
+    if as_json:
+        emit({"tables": [_plain(table) for table in found], "page": str(out / "benchmark.html")})
+        return
+    _print(found, plus_minus)
+    click.echo(f"Next: open {out / 'benchmark.html'}")
+
+
+def _plain(table: Any) -> dict[str, Any]:
+    lines = []
+    for line in table.lines:
+        measured = {key: getattr(line, key) for key in ("score", "select", "plain", "label", "augmented")}
+        lines.append(
+            {key: value.as_json() if value else None for key, value in measured.items()}
+            | {key: getattr(line, key) for key in ("method", "kind", "items", "bytes", "seconds", "memory", "settings")}
+            | {key: {k: v.as_json() for k, v in getattr(line, key).items()} for key in ("gains", "transfer")}
+        )
+    names = ("dataset", "budget", "network", "metric")
+    return {name: getattr(table, name) for name in names} | {"lines": lines, "unfinished": len(table.failures)}
+
+
+def _print(found: Any, plus_minus: Any) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console(highlight=False)
+    for part in found:
+        table = Table(
+            title=f"{part.dataset}, {part.budget} {part.network}".strip(),
+            title_justify="left",
+            padding=(0, 1, 0, 0),
+            box=None,
+        )
+        for heading in ("method", part.metric, "- random", "- random + soft", "LRS", "ARS", "bytes", "seconds"):
+            table.add_column(heading, justify="left" if heading == "method" else "right", no_wrap=True)
+        for line in part.lines:
+            gains = [plus_minus(line.gains.get(name), True) for name in ("random", "random:labels=teacher")]
+            robust = [plus_minus(value, False, 1) for value in (line.label, line.augmented)]
+            cost = [f"{line.bytes:,}", f"{line.seconds:.0f}"]
+            style = {"full": "bold", "baseline": "dim"}.get(line.kind)
+            table.add_row(line.method, plus_minus(line.score), *gains, *robust, *cost, style=style)
+        console.print(table)
+        if part.failures:
+            console.print(f"{len(part.failures)} runs did not finish", style="red")
