@@ -1,16 +1,19 @@
 """Hypergradients against central differences and closed forms in float64, and wrong versions that must be caught."""
 
+from dataclasses import replace
+
 import torch
-from torch.func import grad_and_value, vmap
+from torch.func import grad, grad_and_value, vmap
 
 from engram.fitting import descend, measure
-from engram.hypergradients import FiniteDifferences, Unroll
+from engram.hypergradients import FiniteDifferences, Implicit, Unroll
 from engram.linalg import ridge
 from engram.metrics import Metric
 from engram.network import initialise, model_of, stack
 from engram.networks.mlp import MLP
 from engram.optimizers import Adam
 from engram.problem import Task
+from engram.random import stream
 from engram.training import Descent, Loss, Phase
 
 TASK = Task((3,), 2, Metric.R2)
@@ -138,3 +141,90 @@ def test_labels_of_a_linear_model_have_the_known_optimum():
     assert float(slope["targets"].abs().max()) < 1e-9
     moved, _ = Unroll(0)(lambda *_: None, outer, {"targets": best + 0.1}, ({}, None))
     assert float(moved["targets"].abs().max()) > 1e-3
+
+
+def test_constant_memory_gives_the_plain_gradient():
+    free, start, inner, outer = setting()
+    for steps, window in ((3, None), (5, 2), (0, None)):
+        plain, value = Unroll(steps, window)(inner, outer, free, start)
+        found, same = Unroll(steps, window, constant=True)(inner, outer, free, start)
+        assert gap(found, plain) < 1e-12, (steps, window)
+        assert torch.allclose(value, same)
+
+
+def test_an_adjoint_without_its_memory_is_caught():
+    """Adam's moments carry the samples forward: leaving them out of the way back changes the gradient."""
+    free, start, inner, outer = setting()
+    exact, _ = Unroll(3)(inner, outer, free, start)
+
+    def forgetful(free, state):
+        params, moments = inner(free, state)
+        return params, replace(
+            moments,
+            first={k: v.detach() for k, v in moments.first.items()},
+            second={k: v.detach() for k, v in moments.second.items()},
+        )
+
+    assert not close(Unroll(3, constant=True)(forgetful, outer, free, start)[0], exact)
+
+
+def test_a_random_window_lies_where_the_generator_says():
+    method = Unroll(10, window=2, random=True)
+    steps = [method.drawn(stream(0, "window", k)).steps for k in range(200)]
+    assert set(steps) == set(range(2, 11))
+    assert method.drawn(stream(0, "window", 3)) == method.drawn(stream(0, "window", 3))
+    assert Unroll(4).drawn(stream(0)) == Unroll(4)
+
+
+class Linear:
+    """Ridge regression by long gradient descent: the one problem where implicit and unrolled must agree."""
+
+    def __init__(self, damping):
+        self.damping = damping
+
+    def residual(self, free, params):
+        return free["inputs"] @ params["w"] - free["targets"]
+
+    def __call__(self, free, state):
+        params, moments = state
+        slope = grad(lambda p: self.residual(free, p).square().sum() + self.damping / 2 * p["w"].square().sum())(params)
+        return {"w": params["w"] - 0.02 * slope["w"]}, moments
+
+
+def test_implicit_meets_the_closed_form_of_a_linear_model():
+    generator = torch.Generator().manual_seed(4)
+    draw = lambda *shape: torch.randn(*shape, dtype=torch.float64, generator=generator)  # noqa: E731
+    free, real_x, real_y = {"inputs": draw(6, 3), "targets": draw(6, 2)}, draw(9, 3), draw(9, 2)
+    start = ({"w": torch.zeros(3, 2, dtype=torch.float64)}, None)
+
+    def outer(free, state):
+        return (real_x @ state[0]["w"] - real_y).square().mean()
+
+    def closed(free):
+        x, y = free["inputs"], free["targets"]
+        return outer(free, ({"w": torch.linalg.solve(x.mT @ x + 0.5 * torch.eye(3).double() / 2, x.mT @ y)}, None))
+
+    expected, value = grad_and_value(closed)(free)
+    found, same = Implicit(steps=3000, damping=0.5, iterations=20)(Linear(0.5), outer, free, start)
+    assert abs(float(value - same)) < 1e-10
+    assert gap(found, expected) < 1e-8
+    unrolled, _ = Unroll(3000, constant=True)(Linear(0.5), outer, free, start)
+    assert gap(unrolled, expected) < 1e-8
+    wrong, _ = Implicit(steps=3000, damping=5.0, iterations=20)(Linear(0.5), outer, free, start)
+    assert not close(wrong, expected), "another damping is another problem"
+
+
+def test_implicit_does_not_break_where_networks_have_no_readout_yet():
+    free, start, _, outer = setting()
+    found, _ = Implicit(steps=0, iterations=20)(Still(), outer, free, start)
+    assert all(torch.isfinite(value).all() for value in found.values())
+
+
+class Still:
+    """Outputs that do not depend on the parameters: the curvature is the damping alone."""
+
+    def residual(self, free, params):
+        return 0 * params["head.weight"].sum() + free["targets"]
+
+    def __call__(self, free, state):
+        return state

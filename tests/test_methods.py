@@ -132,8 +132,8 @@ def test_the_loss_falls(wine, diabetes):
 def test_gradients_of_equal_sets_do_not_differ(wine):
     """With the synthetic set equal to the real set every matching loss is zero; a wrong sign is not."""
     from engram.methods.gradient_matching import _gradients
-    from engram.outer import grouped
     from engram.network import initialise, model_of, stack
+    from engram.outer import grouped
     from engram.training import Loss
 
     network = MLP(width=8)
@@ -186,8 +186,8 @@ def test_directions_by_unit_layer_and_whole_have_known_values():
 def test_class_gradients_are_those_of_each_class_alone(wine):
     from engram.fitting import measure
     from engram.methods.gradient_matching import _gradients
-    from engram.outer import grouped
     from engram.network import initialise, model_of
+    from engram.outer import grouped
     from engram.training import Loss
 
     network = MLP(width=8)

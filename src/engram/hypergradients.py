@@ -10,7 +10,7 @@ from typing import Any, Protocol, Self
 
 import torch
 from torch import Tensor
-from torch.func import grad, grad_and_value, jvp, vjp
+from torch.func import grad, grad_and_value, vjp
 
 from .errors import SettingError
 from .optimizers import Moments, Params
@@ -199,10 +199,11 @@ class Implicit:
         (direct, slope), value = by_both(free, params)
         curve = lambda theta: inner.residual(free, theta)  # noqa: E731
         pulled: Any = vjp(curve, params)
+        # J v as the derivative of the linear map u -> J^T u.
+        pushed: Any = vjp(lambda u: pulled[1](u)[0], torch.zeros_like(pulled[0]))
 
         def curvature(v: Params) -> Params:
-            forward: Any = jvp(curve, (params,), (v,))
-            (back,) = pulled[1](forward[1])
+            (back,) = pulled[1](pushed[1](v)[0])
             return {key: 2 * back[key] + self.damping * v[key] for key in v}
 
         v = _conjugate_gradients(curvature, slope, self.iterations)
