@@ -51,10 +51,13 @@ PUBLISHED: Mapping[str, Published] = {
     "dd": Published(
         "Wang, Zhu, Torralba, Efros 2018, Dataset Distillation, arXiv 1811.10959",
         PerformanceMatching(
-            steps=10_000, rate=0.01, pool=4, networks=4, batch=1024, oldest=0, start="noise", hypergradient=Unroll(10)
+            steps=10_000, rate=0.01, pool=4, networks=4, batch=1024, oldest=0, start="noise", hypergradient=Unroll(10),
+            inner_rate=0.02,
         ),
-        PerformanceMatching(steps=400, pool=1, batch=128, oldest=0, temperature=0.07, clip=2.0, hypergradient=Unroll(5)),
-        note="The inner optimizer is Adam, and its rate does not learn.",
+        PerformanceMatching(
+            steps=150, pool=1, batch=128, oldest=0, temperature=0.07, inner_rate=0.005, hypergradient=Unroll(5)
+        ),
+        note="The rate of the inner steps does not learn.",
     ),
     "rat-bptt": Published(
         "Feng, Vedantam, Kempe 2024, Embarrassingly Simple Dataset Distillation, arXiv 2311.07025",
@@ -63,7 +66,7 @@ PUBLISHED: Mapping[str, Published] = {
             hypergradient=Unroll(200, 60, random=True, constant=True),
         ),
         PerformanceMatching(
-            steps=300, pool=1, batch=128, oldest=0, temperature=0.07, clip=2.0,
+            steps=200, pool=1, batch=128, oldest=0, temperature=0.07, clip=2.0,
             hypergradient=Unroll(30, 3, random=True, constant=True),
         ),
         note="The window for CIFAR-10 (60 of 200 steps); CIFAR-100 takes 100 of 300.",
@@ -73,7 +76,7 @@ PUBLISHED: Mapping[str, Published] = {
         PerformanceMatching(
             steps=50_000, rate=0.001, label_rate=0.0, pool=1, batch=5000, oldest=0, start="random", cosine=False
         ),
-        PerformanceMatching(steps=1500, rate=0.05, pool=1, batch=64, oldest=0),
+        PerformanceMatching(steps=1200, rate=0.05, pool=1, batch=64, oldest=0),
         ConvNet(width=1024, norm="none"),
         "Random features of a wide finite network in place of the infinite network's kernel.",
     ),
@@ -82,7 +85,7 @@ PUBLISHED: Mapping[str, Published] = {
         PerformanceMatching(
             steps=500_000, rate=0.003, label_rate=0.003, pool=10, batch=1024, oldest=100, start="random"
         ),
-        PerformanceMatching(steps=1500, batch=128, pool=10, temperature=0.07),
+        PerformanceMatching(steps=1000, rate=0.05, batch=128, pool=10, temperature=0.07),
         ConvNet(width=128, norm="group"),
         "Adam in place of LAMB; cross-entropy at a temperature in place of squared error.",
     ),
@@ -93,7 +96,7 @@ PUBLISHED: Mapping[str, Published] = {
             hypergradient=Implicit(steps=0, iterations=20),
         ),
         PerformanceMatching(
-            steps=300, batch=64, pool=10, temperature=0.07, hypergradient=Implicit(steps=0, iterations=3)
+            steps=300, batch=128, pool=10, temperature=0.07, hypergradient=Implicit(steps=0, iterations=3)
         ),
         ConvNet(width=128, norm="none"),
         "Curvature of the linearised network by conjugate gradients in place of a learned surrogate.",
@@ -104,7 +107,7 @@ PUBLISHED: Mapping[str, Published] = {
             steps=50_000, rate=0.001, pool=1, batch=1024, oldest=0, start="random", mixtures=8,
             hypergradient=Unroll(100, 100, constant=True),
         ),
-        PerformanceMatching(steps=1500, batch=128, pool=10, temperature=0.07, mixtures=2),
+        PerformanceMatching(steps=800, rate=0.05, batch=128, pool=10, temperature=0.07, mixtures=2),
         note="The quick setting keeps the bases and takes the closed-form readout.",
     ),
     "dc": Published(
@@ -157,7 +160,7 @@ PUBLISHED: Mapping[str, Published] = {
             every=195, ahead=2, last=3, student_steps=50, student_rate=0.01, log_rate=1e-5, **_SGD,  # type: ignore[arg-type]
         ),
         TrajectoryMatching(
-            steps=200, rate=0.05, experts=2, expert_steps=200, expert_rate=0.03, last=3, student_rate=0.05
+            steps=150, rate=0.05, experts=2, expert_steps=200, expert_rate=0.03, last=3, student_rate=0.05
         ),
         note="CIFAR-10 at one image per class; an epoch is 195 steps.",
     ),
@@ -169,7 +172,7 @@ PUBLISHED: Mapping[str, Published] = {
             constant=True, **_SGD,  # type: ignore[arg-type]
         ),
         TrajectoryMatching(
-            steps=200, rate=0.05, experts=2, expert_steps=200, expert_rate=0.03, last=3, student_rate=0.05, labels="teacher", constant=True
+            steps=150, rate=0.05, experts=2, expert_steps=200, expert_rate=0.03, last=3, student_rate=0.05, labels="teacher", constant=True
         ),
     ),
     "datm": Published(
@@ -180,7 +183,7 @@ PUBLISHED: Mapping[str, Published] = {
             label_rate=2.0, constant=True, **_SGD,  # type: ignore[arg-type]
         ),
         TrajectoryMatching(
-            steps=200, rate=0.05, experts=2, expert_steps=200, expert_rate=0.03, last=3, student_rate=0.05, labels="teacher", label_rate=0.01, grow=0.5
+            steps=150, rate=0.05, experts=2, expert_steps=200, expert_rate=0.03, last=3, student_rate=0.05, labels="teacher", label_rate=0.01, grow=0.5
         ),
         note="One image per class: early segments; larger budgets take later ones (last=20 and more).",
     ),

@@ -1,6 +1,6 @@
 """Performance matching: after training on the samples, the loss on the real data is small."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -12,12 +12,12 @@ from ..fitting import descend, each_network, measure
 from ..hypergradients import Hypergradient, State, Unroll
 from ..linalg import ridge
 from ..network import Model
-from ..optimizers import Params
+from ..optimizers import SGD, Params
 from ..outer import Batch, Matcher, Scene
 from ..pool import Nursery
 from ..problem import Problem
 from ..random import stream
-from ..training import Loss, Phase, Ridge, Training
+from ..training import Descent, Loss, Phase, Ridge, Training
 
 __all__ = ["PerformanceMatching"]
 
@@ -45,6 +45,8 @@ class PerformanceMatching(Matcher):
         noise: standard deviation of Gaussian noise added to the real rows, which keeps few samples from
             fitting few rows too closely.
         hypergradient: how to differentiate; `Unroll()` differentiates the closed-form readout only.
+        inner_rate: of plain gradient descent in the inner steps that the hypergradient takes, in place of the training's
+            optimizer: the first steps of Adam are nearly signs, whose derivative says little.
 
     Raises:
         SettingError: a value out of range.
@@ -72,6 +74,7 @@ class PerformanceMatching(Matcher):
     temperature: float = 0.1
     noise: float = 0.0
     hypergradient: Hypergradient = Unroll()
+    inner_rate: float | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -79,6 +82,8 @@ class PerformanceMatching(Matcher):
             raise SettingError(f"{self}: noise and oldest are at least 0, the temperature is positive")
         if min(self.pool, self.networks, self.advance) < 1:
             raise SettingError(f"{self}: pool, networks and advance are at least 1")
+        if self.inner_rate is not None and not self.inner_rate > 0:
+            raise SettingError(f"{self}: inner_rate is positive")
 
     def nursery(self, problem: Problem, training: Training, seed: int) -> tuple[Nursery, int, int]:
         """Networks at every stage of the training."""
@@ -98,14 +103,18 @@ class PerformanceMatching(Matcher):
         """Differentiate the loss on one real batch through the training."""
         canvas, training = scene.state.canvas, scene.training
         real = self._real(scene)
-        lesson = _Lesson(scene.model, training.phases[0], canvas, scene.state.seed, scene.state.step)
+        phase, networks = training.phases[0], scene.networks
+        assert networks is not None
+        if self.inner_rate is not None and isinstance(phase.solver, Descent):
+            phase = replace(phase, solver=replace(phase.solver, optimizer=SGD(self.inner_rate)))
+            networks = networks[0], replace(networks[1], first={}, second={})
+        lesson = _Lesson(scene.model, phase, canvas, scene.state.seed, scene.state.step)
 
         def outer(free: Params, networks: State) -> Tensor:
             return self._performance(scene, networks[0], canvas.with_free(free), real)
 
-        assert scene.networks is not None
         differentiate = self.hypergradient.drawn(scene.stream("window"))
-        return differentiate(lesson, outer, canvas.free, scene.networks)
+        return differentiate(lesson, outer, canvas.free, networks)
 
     def _real(self, scene: Scene) -> Batch:
         x, y, w = scene.problem.train.sample(self.batch, scene.state.step, scene.state.seed, "real")
