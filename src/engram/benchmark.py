@@ -362,7 +362,7 @@ def measure(cell: Cell, recipe: Recipe, device: str, checkpoint: Path) -> dict[s
     start = resume(checkpoint, identity, device) if checkpoint.is_file() else None
     saved, current = time.monotonic(), start
     for current, _ in run(
-        method, problem, training, cell.budget, cell.seed, precision, validation_interval(method.steps), start
+        method, problem, training, cell.budget, cell.seed, precision, validation_interval(method.steps, problem), start
     ):
         if time.monotonic() - saved > _CHECKPOINT_SECONDS:
             checkpoint.parent.mkdir(exist_ok=True)

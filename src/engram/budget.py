@@ -42,6 +42,9 @@ class Items:
     def __post_init__(self) -> None:
         _positive(self.count, "items")
 
+    def __str__(self) -> str:
+        return f"{self.count} items"
+
     def counts(self, classes: int | None, item_bytes: int) -> tuple[int, ...]:
         """Samples per class; one number when there are no classes."""
         parts = classes or 1
@@ -67,6 +70,9 @@ class PerClass:
 
     def __post_init__(self) -> None:
         _positive(self.count, "per class")
+
+    def __str__(self) -> str:
+        return f"{self.count} per class"
 
     def counts(self, classes: int | None, item_bytes: int) -> tuple[int, ...]:
         """Samples per class."""
@@ -94,6 +100,9 @@ class Bytes:
 
     def __post_init__(self) -> None:
         _positive(self.size, "bytes")
+
+    def __str__(self) -> str:
+        return f"{self.size} bytes"
 
     def counts(self, classes: int | None, item_bytes: int) -> tuple[int, ...]:
         """Samples per class; one number when there are no classes."""

@@ -196,7 +196,7 @@ def distill(
     precision = precision or defaults.precision(problem)
     encode(training)  # what no file could keep is refused before the work, not after it
     budget = budget or (PerClass(1) if problem.classes else Items(10))
-    every = validation_interval(method.steps)
+    every = validation_interval(method.steps, problem)
     final = start
     for final, metrics in run(method, problem, training, budget, seed, precision, every, start):
         if watch is not None:
@@ -216,9 +216,14 @@ def configured(method: Method, steps: int | None) -> Method:
     return method
 
 
-def validation_interval(steps: int) -> int:
-    """Ten validations in a run."""
-    return max(1, steps // 10)
+def validation_interval(steps: int, problem: Problem) -> int:
+    """Ten validations in a run; of large images, where one costs as much as many steps, none within a hundred."""
+    return max(1, steps // 10, 100 if _large(problem) else 0)
+
+
+def _large(problem: Problem) -> bool:
+    shape = problem.task.shape
+    return len(shape) == 3 and shape[1] * shape[2] >= LARGE_IMAGE and problem.train.device.type == "cpu"
 
 
 def outputs(fitted: Fitted, split: Split) -> torch.Tensor:
@@ -290,7 +295,8 @@ def _finite(canvases: Mapping[str, Canvas]) -> bool:
 def _validate(canvases: Mapping[str, Canvas], problem: Problem, training: Training, precision: Precision) -> float:
     engram = _bare(canvases, problem, training, precision)
     try:
-        fitted = fit(training, problem.task, engram.sets, _VALIDATION_SEEDS)
+        seeds = _VALIDATION_SEEDS[: 2 if _large(problem) else 3]
+        fitted = fit(training, problem.task, engram.sets, seeds)
     except DivergenceError:
         return float("-inf")
     return float(score(problem.metric, outputs(fitted, problem.validation), problem.validation.targets).mean())
