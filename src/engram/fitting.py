@@ -12,7 +12,7 @@ from torch.utils._pytree import tree_map
 from .augmentation import Augmentation, augmentation
 from .errors import DivergenceError, SettingError
 from .linalg import penalised, ridge, solve, with_bias
-from .network import Model, initialise, model_of, stack
+from .network import LARGE_IMAGE, Model, initialise, model_of, stack
 from .optimizers import Moments, Params
 from .problem import Split, Task
 from .random import isolated, stream
@@ -33,9 +33,6 @@ __all__ = [
 ]
 
 Data = Synthetic | Split
-
-LARGE_IMAGE = 28 * 28
-"""Pixels from which convolutions fill a core by themselves."""
 
 _ROWS = 4096
 """Rows, over all stacked networks, whose activations are held at once."""

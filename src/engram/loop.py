@@ -15,10 +15,10 @@ from .budget import Budget, Items, PerClass, Precision
 from .canvas import Canvas
 from .container import read_tensors, write_tensors
 from .errors import ArtefactError, DivergenceError
-from .fitting import LARGE_IMAGE, Fitted, fit
+from .fitting import Fitted, fit
 from .method import Method, Metrics
 from .metrics import score
-from .network import Network
+from .network import LARGE_IMAGE, Network
 from .problem import Problem, Split
 from .published import method_of, network_of
 from .random import isolated

@@ -16,7 +16,10 @@ from .optimizers import Params
 from .problem import Task
 from .random import isolated
 
-__all__ = ["Model", "Net", "Network", "initialise", "model_of", "stack"]
+__all__ = ["LARGE_IMAGE", "Model", "Net", "Network", "initialise", "model_of", "stack"]
+
+LARGE_IMAGE = 28 * 28
+"""Pixels from which convolutions fill a core by themselves, and gain by half precision."""
 
 
 class Network(Protocol):
@@ -67,11 +70,11 @@ class Model:
     tied: Mapping[str, str]
 
     def outputs(self, params: Params, inputs: Tensor, training: bool = False, half: bool = False) -> Tensor:
-        """Outputs (N, C); at `half` precision where convolutions gain by it."""
+        """Outputs (N, C); at `half` precision if images are large and the device has it."""
         return self._call(params, inputs, training=training, half=half)
 
     def features(self, params: Params, inputs: Tensor, half: bool = False) -> Tensor:
-        """What the readout reads (N, F); at `half` precision where convolutions gain by it."""
+        """What the readout reads (N, F); at `half` precision if images are large and the device has it."""
         return self._call(params, inputs, features=True, half=half)
 
     @property
@@ -85,7 +88,8 @@ class Model:
         # A readout that shares its weights with another layer stands alone once it is fitted in closed form.
         full = {alias: params[name] for alias, name in self.tied.items() if alias not in params} | params
         module = self.learner if training else self.module
-        half = half and inputs.ndim == 4 and _has_bfloat16(inputs.device.type)
+        half = half and inputs.ndim == 4 and inputs.shape[-1] * inputs.shape[-2] >= LARGE_IMAGE
+        half = half and _has_bfloat16(inputs.device.type)
         if half and not any(isinstance(part, nn.GroupNorm) for part in module.modules()):
             # Channels last is slower where norms stand between convolutions.
             last = torch.channels_last

@@ -17,10 +17,10 @@ from torch import Tensor
 from ..canvas.plain import Plain
 from ..errors import DivergenceError
 from ..experts import Experts, learn
-from ..fitting import LARGE_IMAGE, Fitted, fit
+from ..fitting import Fitted, fit
 from ..loop import outputs
 from ..metrics import Metric, score
-from ..network import Network, initialise, model_of
+from ..network import LARGE_IMAGE, Network, initialise, model_of
 from ..optimizers import Adam, Params
 from ..problem import Problem, Split
 from ..random import minibatch

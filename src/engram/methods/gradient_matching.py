@@ -1,6 +1,6 @@
 """Gradient matching: the samples push the parameters the way the real data do."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Literal
 
@@ -12,8 +12,8 @@ from torch.utils._pytree import tree_map
 from ..canvas import Canvas
 from ..distances import Grain, cosine_distance
 from ..errors import SettingError
-from ..fitting import LARGE_IMAGE, measure, refit
-from ..network import Model
+from ..fitting import measure, refit
+from ..network import LARGE_IMAGE, Model
 from ..optimizers import Params
 from ..outer import Batch, Matcher, Scene, drawn_by_class, grouped
 from ..pool import Nursery
@@ -85,7 +85,10 @@ class GradientMatching(Matcher):
             raise SettingError(f"{self}: pool, networks, advance and oldest are at least 1")
 
     def nursery(self, problem: Problem, training: Training, seed: int) -> tuple[Nursery, int, int]:
-        """Networks up to a certain age."""
+        """Networks up to a certain age; with a readout of their own it starts at random, since zero passes nothing on."""
+        if self.readout == "own":
+            first, *rest = training.phases
+            training = replace(training, phases=(replace(first, before=()), *rest))
         born = Nursery(training, problem.task, self.pool, self.oldest, seed, str(problem.train.device))
         return born, self.networks, self.advance
 

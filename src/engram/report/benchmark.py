@@ -101,12 +101,12 @@ def tables(rows: Iterable[Mapping[str, Any]]) -> list[Table]:
     for row in rows:
         groups.setdefault((row["dataset"], row["budget"], row["network"]), []).append(row)
     # The ceiling knows no budget: it stands in every table of its dataset and network.
-    ceilings = {
-        (dataset, network): [r for r in group if r["method"] == FULL] for (dataset, _, network), group in groups.items()
-    }
+    ceilings: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
+    for (dataset, _, network), group in groups.items():
+        ceilings.setdefault((dataset, network), []).extend(r for r in group if r["method"] == FULL)
     found = []
     for (dataset, budget, network), group in groups.items():
-        own = [r for r in group if r["method"] != FULL] + ceilings.get((dataset, network), [])
+        own = [r for r in group if r["method"] != FULL] + ceilings[dataset, network]
         found.append(_table(dataset, budget, network, own))
     return found
 
