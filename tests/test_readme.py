@@ -51,19 +51,18 @@ def test_the_commands_on_ones_own_data_run(tmp_path, monkeypatch, capsys):
         for line in block.splitlines()
         if line.startswith("engram ")
     ]
-    assert len(lines) == 12
+    assert len(lines) == 15
     for words in lines:
         if words[1] == "study":
             # Minutes of work: what they name must exist; test_study.py runs one.
             assert set(words[2:]) <= {"all", "--quick", *ORDER}
             continue
-        quick = (
-            ["--steps", "3", "--seeds", "2", "--full-steps", "30"]
-            if words[1] == "distill"
-            else ["--seeds", "2"]
-            if words[1] == "evaluate"
-            else []
-        )
+        quick = {
+            "distill": ["--steps", "3", "--seeds", "2", "--full-steps", "30"],
+            "evaluate": ["--seeds", "2"],
+            # Minutes of work: test_benchmark.py runs every kind of method.
+            "benchmark": ["--steps", "2", "--seeds", "1", "--evaluations", "1", "--method", "random", "--method", "dm"],
+        }.get(words[1] if words[2] != "show" else "", [])
         if "64kB" in words:
             quick += ["--bytes", "400"]
         with pytest.raises(SystemExit) as stop:

@@ -184,6 +184,8 @@ def _print(found: Any, plus_minus: Any) -> None:
     from rich.table import Table
 
     console = Console(highlight=False)
+    if not console.is_terminal:
+        console = Console(highlight=False, width=140)
     for part in found:
         table = Table(
             title=f"{part.dataset}, {part.budget} {part.network}".strip(),

@@ -12,6 +12,7 @@ import jinja2
 import matplotlib
 from markupsafe import Markup
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from ..benchmark import BASELINES, FULL
 from ..evaluation.robust import augmentation_robust, label_robust
@@ -218,31 +219,41 @@ def _word(text: str) -> str:
 
 
 def _cost(table: Table) -> Figure:
-    figure = Figure(figsize=(9.5, 4.6))
-    axes = figure.add_axes((0.08, 0.12, 0.86, 0.84))
-    lines = [line for line in table.lines if line.kind == "distilled"]
-    for line in lines:
-        x = max(line.seconds, 0.5)
+    figure = Figure(figsize=(9.5, 4.4))
+    axes = figure.add_axes((0.08, 0.12, 0.66, 0.84))
+    for place, line in enumerate(line for line in table.lines if line.kind == "distilled"):
         axes.errorbar(
-            x, line.score.value, yerr=_bar(line.score), color=_COLOURS["distilled"], marker="o", markersize=5, capsize=2
+            max(line.seconds, 0.5),
+            line.score.value,
+            yerr=_bar(line.score),
+            **_look(place),
+            linestyle="",
+            label=line.method,
         )
-        axes.annotate(line.method, (x, line.score.value), textcoords="offset points", xytext=(6, 4), fontsize=8)
     for line in table.lines:
         if line.kind == "full" or line.method in (_RANDOM, _SOFT, "k-means"):
-            axes.axhline(line.score.value, color=_COLOURS[line.kind], linestyle="--", linewidth=1)
-            axes.annotate(
-                {FULL: "all data", _SOFT: "random + soft labels"}.get(line.method, line.method),
-                (1.0, line.score.value),
-                xycoords=("axes fraction", "data"),
-                textcoords="offset points",
-                xytext=(0, 3),
-                ha="right",
-                fontsize=8,
-            )
-    axes.set_xscale("log")
+            style = {FULL: "-", _RANDOM: ":", _SOFT: "-."}.get(line.method, "--")
+            label = {FULL: "all data", _SOFT: "random + soft labels"}.get(line.method, line.method)
+            axes.axhline(line.score.value, color=_COLOURS[line.kind], linestyle=style, linewidth=1.2, label=label)
+    _plain_log(axes)
     axes.set_xlabel("seconds")
     axes.set_ylabel(f"test {table.metric}")
+    axes.legend(fontsize=8, loc="upper left", bbox_to_anchor=(1.01, 1.02))
     return figure
+
+
+def _look(place: int) -> dict[str, Any]:
+    """Marker and colour of a method."""
+    colour = matplotlib.colormaps["tab10"](place % 10)
+    return {"marker": "osD^vP*Xh"[place % 9], "markersize": 5, "capsize": 2, "color": colour}
+
+
+def _plain_log(axes: Any) -> None:
+    """A logarithmic axis whose numbers are written out."""
+    axes.set_xscale("log")
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
+    axes.xaxis.set_minor_formatter(NullFormatter())
 
 
 def _transfer(table: Table) -> Figure:
@@ -284,13 +295,11 @@ def _budgets(several: Sequence[Table]) -> Figure:
             [x for x, _ in points],
             [y.value for _, y in points],
             yerr=[_bar(y) for _, y in points],
-            marker="osD^vP*Xh"[place % 9],
-            markersize=4,
             linewidth=1.2,
-            color=matplotlib.colormaps["tab20"](place % 20) if kind == "distilled" else _COLOURS["baseline"],
             label=method,
+            **_look(place) | ({} if kind == "distilled" else {"color": _COLOURS["baseline"]}),
         )
-    axes.set_xscale("log")
+    _plain_log(axes)
     axes.set_xlabel("bytes")
     axes.set_ylabel(f"test {several[0].metric}")
     axes.legend(fontsize=7, loc="upper left", bbox_to_anchor=(1.01, 1), ncols=2)
