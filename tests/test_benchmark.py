@@ -113,7 +113,7 @@ def test_a_row_that_cannot_be_written_says_so(tmp_path):
 def row(method, seed, own, plain=None, hard=None, soft=False, budget="1 per class", **more):
     scores = {"own": own, "plain": plain or own, "hard": hard or own} | more.pop("judged", {})
     return {
-        "key": f"{method}{seed}{budget}", "dataset": "d", "method": method, "budget": budget, "network": "", "seed": seed,
+        "key": f"{method}{seed}{budget}", "dataset": "d", "method": method, "budget": budget, "network": "", "seed": seed, "recipe": {},
         "status": "done", "message": "", "scores": scores, "settings": method, "metric": "accuracy", "select": 0.5,
         "soft": soft, "items": 10, "bytes": 100, "steps": 1, "seconds": {"prepare": 1.0, "distill": 2.0, "judge": 1.0},
         "wall": 5.0, "memory": 300, "hardware": {"cores": 2}, "versions": {"torch": "2"}, "code": "x",

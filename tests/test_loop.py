@@ -8,9 +8,14 @@ import torch
 from engram import defaults
 from engram.budget import PerClass, Precision
 from engram.errors import ArtefactError, DivergenceError
+from engram.hypergradients import Implicit, Unroll
 from engram.loop import distill, identify, resume, run, save_checkpoint
+from engram.methods.characteristic_matching import CharacteristicMatching
+from engram.methods.distribution_matching import DistributionMatching
 from engram.methods.gradient_matching import GradientMatching
+from engram.methods.linear_gradient_matching import LinearGradientMatching
 from engram.methods.performance_matching import PerformanceMatching
+from engram.methods.trajectory_matching import TrajectoryMatching
 from engram.networks.custom import Custom
 from engram.networks.mlp import MLP
 
@@ -24,7 +29,20 @@ def runs(method, problem, training, start=None, stop=None):
     return last
 
 
-@pytest.mark.parametrize("method", [PerformanceMatching(steps=40), GradientMatching(steps=40, batch=16)])
+METHODS = [
+    PerformanceMatching(steps=40),
+    PerformanceMatching(steps=40, mixtures=2, clip=2.0, hypergradient=Unroll(4, 2, random=True, constant=True)),
+    PerformanceMatching(steps=40, oldest=10, hypergradient=Implicit(2)),
+    GradientMatching(steps=40, batch=16),
+    GradientMatching(steps=40, batch=16, readout="own", raised_on="real", momentum=0.5, cosine=False),
+    DistributionMatching(steps=40, batch=8),
+    CharacteristicMatching(steps=40, batch=8, frequencies=16, pool=3),
+    LinearGradientMatching(steps=40, batch=16, labels="teacher"),
+    TrajectoryMatching(steps=40, expert_steps=20, every=5, last=2, experts=2, label_rate=0.01, grow=0.5),
+]
+
+
+@pytest.mark.parametrize("method", METHODS, ids=lambda method: type(method).__name__)
 def test_forty_steps_are_twenty_saved_loaded_and_twenty_more(method, wine, tmp_path):
     training = defaults.training(wine, MLP(width=16))
     identity = identify(method, wine, training, PerClass(1), Precision.FLOAT16, 0)
@@ -34,8 +52,11 @@ def test_forty_steps_are_twenty_saved_loaded_and_twenty_more(method, wine, tmp_p
     halves = runs(method, wine, training, start=resume(tmp_path / "c", identity))
     assert torch.equal(whole.state.canvas.inputs, halves.state.canvas.inputs)
     assert torch.equal(whole.best["main"].inputs, halves.best["main"].inputs)
-    for key, value in whole.state.pool.params.items():
+    assert torch.equal(whole.state.canvas.decode().targets, halves.state.canvas.decode().targets)
+    for key, value in whole.state.pool.params.items() if whole.state.pool else ():
         assert torch.equal(value, halves.state.pool.params[key])
+    for key, value in whole.state.extra.items():
+        assert torch.equal(value, halves.state.extra[key])
     assert whole.best_score == halves.best_score
     assert str(whole.history) == str(halves.history)
 

@@ -98,10 +98,10 @@ def _rotate(images: Tensor, u: Tensor, _: Tensor, __: Tensor) -> Tensor:
 
 def _crop(images: Tensor, u: Tensor, v: Tensor, _: Tensor) -> Tensor:
     """Shift by whole pixels, at most an eighth of a side."""
-    shifts = [
-        ((2 * number - 1) * (_SHIFT * size + 0.5)).round().clamp(-_SHIFT * size, _SHIFT * size) * 2 / size
-        for number, size in ((u, images.shape[-1]), (v, images.shape[-2]))
-    ]
+    shifts = []
+    for number, size in ((u, images.shape[-1]), (v, images.shape[-2])):
+        most = int(_SHIFT * size)
+        shifts.append(((2 * number - 1) * (most + 0.5)).round().clamp(-most, most) * 2 / size)
     one, zero = torch.ones_like(u), torch.zeros_like(u)
     return _warp(images, _matrix(one, zero, zero, one, *shifts))
 

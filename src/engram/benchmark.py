@@ -29,7 +29,7 @@ from .container import append_line
 from .errors import ArtefactError, DivergenceError, EngramError, SettingError
 from .evaluation.full import full_steps, train_full
 from .fitting import Fitted, fit
-from .loop import configured, identify, outputs, resume, run, save_checkpoint, validation_interval
+from .loop import Run, configured, identify, outputs, resume, run, save_checkpoint, validation_interval
 from .method import Method
 from .metrics import score
 from .network import Network
@@ -85,7 +85,7 @@ class Cell:
     @property
     def dataset(self) -> str:
         """Name for tables; where a file lies does not matter."""
-        return Path(self.data).stem
+        return Path(self.data).stem if Path(self.data).exists() else self.data
 
     def named(self, recipe: "Recipe") -> dict[str, Any]:
         """By what a row says it, and is found again."""
@@ -112,6 +112,7 @@ class Recipe:
         steps: outer steps in place of each method's own.
         networks: networks trained for each score.
         judges: further architectures on which every engram is judged.
+        device: kind of device, cpu or cuda.
 
     Raises:
         SettingError: no network.
@@ -121,6 +122,7 @@ class Recipe:
     steps: int | None = None
     networks: int = 3
     judges: tuple[str, ...] = ()
+    device: str = "cpu"
 
     def __post_init__(self) -> None:
         if self.networks < 1:
@@ -130,6 +132,7 @@ class Recipe:
         """The method that a word names."""
         usual = None if problem is None else defaults.method(problem)
         name, colon, tail = word.partition(":")
+        name = name.replace("_", "-")
         if self.quick and name in PUBLISHED:
             small = PUBLISHED[name].quick
             kind = render(small).partition(":")[0]
@@ -353,13 +356,11 @@ def measure(cell: Cell, recipe: Recipe, device: str, checkpoint: Path) -> dict[s
     method = recipe.method(cell.method, problem)
     training = defaults.training(problem, network, method)
     precision = defaults.precision(problem)
-    begun = time.monotonic()
     prepare = getattr(method, "prepare", None)
-    if prepare is not None:
-        prepare(problem, training, cell.seed)
-    prepared = time.monotonic()
+    prepared = prepare(problem, training, cell.seed).seconds if prepare is not None else 0.0
+    begun = time.monotonic()
     identity = identify(method, problem, training, cell.budget, precision, cell.seed)
-    start = resume(checkpoint, identity, device) if checkpoint.is_file() else None
+    start = _continued(checkpoint, identity, device)
     saved, current = time.monotonic(), start
     for current, _ in run(
         method, problem, training, cell.budget, cell.seed, precision, validation_interval(method.steps, problem), start
@@ -393,11 +394,20 @@ def measure(cell: Cell, recipe: Recipe, device: str, checkpoint: Path) -> dict[s
         "bytes": memory.canvas_bytes,
         "steps": current.step,
         "seconds": {
-            "prepare": round(prepared - begun, 2),
-            "distill": round(distilled - prepared, 2),
+            # What training the experts took, by whichever run that was.
+            "prepare": round(prepared, 2),
+            "distill": round(distilled - begun, 2),
             "judge": round(time.monotonic() - distilled, 2),
         },
     }
+
+
+def _continued(checkpoint: Path, identity: str, device: str) -> Run | None:
+    """The run that was interrupted; one of other data or settings is not continued."""
+    try:
+        return resume(checkpoint, identity, device) if checkpoint.is_file() else None
+    except ArtefactError:
+        return None
 
 
 def _ceiling(problem: Problem, network: Network, seeds: list[int], recipe: Recipe) -> dict[str, Any]:

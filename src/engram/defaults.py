@@ -87,7 +87,7 @@ def method(problem: Problem) -> PerformanceMatching:
     """
     if len(problem.task.shape) == 3:
         if min(problem.task.shape[1:]) >= 28:
-            return PerformanceMatching(steps=3000, rate=0.05, batch=128, pool=10, temperature=0.07)
+            return PerformanceMatching(rate=0.05, batch=128, pool=10, temperature=0.07)
         return PerformanceMatching()
     noise = round(min(0.5, 10 / len(problem.train) ** 0.5), 3)
     return PerformanceMatching(

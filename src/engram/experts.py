@@ -7,9 +7,10 @@ that is resumed elsewhere finds it or makes it again. Set ``ENGRAM_CACHE`` to ke
 import hashlib
 import json
 import os
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import cache, partial
 from pathlib import Path
 
 import torch
@@ -23,11 +24,11 @@ from .fitting import Fitted, measure
 from .network import Model, Network, initialise, model_of
 from .optimizers import SGD, Adam, Params
 from .problem import Problem, Split, Task
-from .random import integer, stream
+from .random import integer, isolated, stream
 from .spec import encode
 from .training import Loss
 
-__all__ = ["Buffer", "Experts", "experts", "learn", "teacher"]
+__all__ = ["Buffer", "Experts", "Prepared", "experts", "learn", "teacher"]
 
 
 @dataclass(frozen=True)
@@ -66,12 +67,14 @@ class Buffer:
     Args:
         files: one for each expert.
         points: stored points of each trajectory, the start and the end among them.
-        digest: of all files: what was written once is not changed unnoticed.
+        digest: of all points: what was written once is not changed unnoticed.
+        seconds: that training them took, whenever that was.
     """
 
     files: tuple[str, ...]
     points: int
     digest: str
+    seconds: float
 
     def at(self, expert: int, point: int, device: torch.device | str = "cpu") -> Params:
         """Parameters of one expert at one point of its trajectory."""
@@ -83,6 +86,23 @@ class Buffer:
         """The trained networks."""
         for expert in range(len(self.files)):
             yield self.at(expert, self.points - 1, device)
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What a method put on disk before a run.
+
+    Args:
+        digest: of its content; empty when there is nothing.
+        seconds: that making it took, whenever that was.
+    """
+
+    digest: str = ""
+    seconds: float = 0.0
+
+    def __add__(self, other: "Prepared") -> "Prepared":
+        """Both."""
+        return Prepared(self.digest + other.digest, self.seconds + other.seconds)
 
 
 Watch = Callable[[float], None]
@@ -108,17 +128,24 @@ def experts(problem: Problem, network: Network, recipe: Experts, seed: int, watc
     """
     watch = watch or (lambda done: None)
     marks = _marks(recipe)
-    digest, files = hashlib.blake2b(digest_size=16), []
+    digest, files, seconds = hashlib.blake2b(digest_size=16), [], 0.0
     for k in range(recipe.count):
         name = _name(problem.fingerprint, network, problem.task, recipe, seed, k, problem.train.device.type)
         path = _folder() / f"{name}.safetensors"
-        if not _sound(path, name, _changed(path)):
-            told = partial(_told, watch, k, recipe.count)
-            write_tensors(path, _trajectory(problem, network, recipe, seed, k, told), {"name": name}, force=True)
-        digest.update(f"{name} {_content(path, _changed(path))}".encode())
+        if not _known(path, name, _changed(path)):
+            begun = time.perf_counter()
+            trained = _trajectory(problem, network, recipe, seed, k, partial(_told, watch, k, recipe.count))
+            # Another process may have been faster: what is there already stays.
+            if not _known(path, name, _changed(path)):
+                write_tensors(path, trained, {"name": name, "seconds": time.perf_counter() - begun}, force=True)
+        found = _known(path, name, _changed(path))
+        if found is None:
+            raise OutputError(f"{path} was changed while it was read: is the cache cleared by something?")
+        digest.update(f"{name} {found.digest}".encode())
+        seconds += found.seconds
         files.append(str(path))
         watch((k + 1) / recipe.count)
-    return Buffer(tuple(files), len(marks), digest.hexdigest())
+    return Buffer(tuple(files), len(marks), digest.hexdigest(), seconds)
 
 
 def teacher(
@@ -173,7 +200,8 @@ def learn(
         x, y, w = split.sample(recipe.batch, step, seed, *names)
         x = strategy.draw(stream(seed, *names, "augment", step), len(x))(x) if strategy.kinds else x
         free = {key: value.detach().requires_grad_() for key, value in params.items()}
-        found = measure(loss, model.outputs(free, x, training=True, half=True), y, w)
+        with isolated(seed, *names, "dropout", step):
+            found = measure(loss, model.outputs(free, x, training=True, half=True), y, w)
         grads = dict(zip(free, torch.autograd.grad(found, list(free.values())), strict=True))
         # A step makes new tensors, so points of a trajectory never share memory.
         with torch.no_grad():
@@ -203,7 +231,7 @@ def _marks(recipe: Experts) -> list[int]:
     return sorted({0, recipe.steps, *range(0, recipe.steps, recipe.every or recipe.steps)})
 
 
-@lru_cache(maxsize=64)
+@cache
 def _name(fingerprint: str, network: Network, task: Task, recipe: Experts, seed: int, k: int, device: str) -> str:
     """All that a trajectory depends on; the start stands for a user's own factory, whose code has no name."""
     start = initialise(network, task, integer(seed, "fingerprint"))
@@ -235,16 +263,18 @@ def _changed(path: Path) -> int:
     return path.stat().st_mtime_ns if path.is_file() else 0
 
 
-@lru_cache(maxsize=64)
-def _sound(path: Path, name: str, changed: int) -> bool:
-    """Whether a file of the cache is there, whole, and what its name says."""
+@cache
+def _known(path: Path, name: str, changed: int) -> Prepared | None:
+    """What a file of the cache holds, if it is there, whole, and what its name says."""
+    if not changed:
+        return None
     try:
-        return bool(changed) and read_tensors(path)[1].get("name") == name
-    except ArtefactError:
-        return False
-
-
-@lru_cache(maxsize=64)
-def _content(path: Path, changed: int) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "blake2b").hexdigest()
+        tensors, manifest = read_tensors(path)
+        if manifest.get("name") != name:
+            return None
+        digest = hashlib.blake2b(digest_size=16)
+        for key in sorted(tensors):
+            digest.update(key.encode() + tensors[key].numpy().tobytes())
+        return Prepared(digest.hexdigest(), float(manifest["seconds"]))
+    except (ArtefactError, KeyError, TypeError, ValueError):
+        return None

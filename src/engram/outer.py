@@ -11,15 +11,15 @@ from torch import Tensor
 from .augmentation import augmentation
 from .budget import Budget, Precision
 from .canvas import Canvas
-from .errors import SettingError
-from .experts import teacher
+from .errors import ArtefactError, SettingError
+from .experts import Prepared, teacher
 from .method import Metrics
 from .network import Model, model_of
 from .optimizers import SGD, Adam, Moments, Params
 from .pool import Nursery, Pool
 from .problem import Problem, Split
 from .random import stream
-from .selection import Labels, Samples, Start, initial, relabelled
+from .selection import Labels, Samples, Start, initial, labelling, relabelled
 from .training import Training
 
 __all__ = ["Batch", "Matcher", "Matching", "Outer", "Scene", "drawn_by_class", "grouped"]
@@ -193,14 +193,14 @@ class Matcher(ABC):
 
     def prepare(
         self, problem: Problem, training: Training, seed: int, watch: Callable[[float], None] | None = None
-    ) -> str:
-        """Put on disk what the run will read, and say its digest; nothing by default but a teacher who labels."""
-        if self.labels == "teacher" and problem.classes:
-            teacher(problem, training.network, seed, watch=watch)
-        return ""
+    ) -> Prepared:
+        """Put on disk what the run will read; nothing by default but a teacher who labels."""
+        return labelling(self.labels, problem, training, seed, watch)
 
     def init(self, problem: Problem, training: Training, budget: Budget, precision: Precision, seed: int) -> Matching:
         """Start from real rows or their centres, with a pool of fresh networks."""
+        if self.augment and len(problem.task.shape) != 3:
+            raise SettingError(f"augmentation is for images; these inputs have shape {problem.task.shape}: augment=")
         soft = problem.classes is None or self.label_rate > 0 or self.labels == "teacher"
         canvas, groups = initial(
             problem, budget, precision, self.start, soft, seed, training, self.formation, self.mixtures
@@ -209,11 +209,15 @@ class Matcher(ABC):
         kept = self.nursery(problem, training, seed)
         extra = self.extra(problem, training, seed)
         moments = self._outer.init(canvas.free | extra)
-        prepared = self.prepare(problem, training, seed)
+        prepared = self.prepare(problem, training, seed).digest
         return Matching(canvas, moments, kept[0].fill() if kept else None, groups, 0, seed, extra, prepared)
 
     def step(self, state: Matching, problem: Problem, training: Training) -> tuple[Matching, Metrics]:
         """Match on a real batch, move the samples, then let the networks learn."""
+        if self.prepare(problem, training, state.seed).digest != state.prepared:
+            raise ArtefactError(
+                "the networks trained on all data are not those that the run began with: start anew with --force"
+            )
         model = model_of(training.network, problem.task)
         kept = self.nursery(problem, training, state.seed)
         places = kept[0].turn(kept[1], state.step) if kept else None

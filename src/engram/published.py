@@ -66,7 +66,7 @@ PUBLISHED: Mapping[str, Published] = {
             hypergradient=Unroll(200, 60, random=True, constant=True),
         ),
         PerformanceMatching(
-            steps=200, pool=1, batch=128, oldest=0, temperature=0.07, clip=2.0,
+            steps=150, pool=1, batch=128, oldest=0, temperature=0.07, clip=2.0,
             hypergradient=Unroll(30, 3, random=True, constant=True),
         ),
         note="The window for CIFAR-10 (60 of 200 steps); CIFAR-100 takes 100 of 300.",
@@ -76,7 +76,7 @@ PUBLISHED: Mapping[str, Published] = {
         PerformanceMatching(
             steps=50_000, rate=0.001, label_rate=0.0, pool=1, batch=5000, oldest=0, start="random", cosine=False
         ),
-        PerformanceMatching(steps=1200, rate=0.05, pool=1, batch=64, oldest=0),
+        PerformanceMatching(steps=1000, rate=0.05, pool=1, batch=64, oldest=0),
         ConvNet(width=1024, norm="none"),
         "Random features of a wide finite network in place of the infinite network's kernel.",
     ),
@@ -85,7 +85,7 @@ PUBLISHED: Mapping[str, Published] = {
         PerformanceMatching(
             steps=500_000, rate=0.003, label_rate=0.003, pool=10, batch=1024, oldest=100, start="random"
         ),
-        PerformanceMatching(steps=1000, rate=0.05, batch=128, pool=10, temperature=0.07),
+        PerformanceMatching(steps=800, rate=0.05, batch=128, pool=10, temperature=0.07),
         ConvNet(width=128, norm="group"),
         "Adam in place of LAMB; cross-entropy at a temperature in place of squared error.",
     ),
@@ -96,7 +96,7 @@ PUBLISHED: Mapping[str, Published] = {
             hypergradient=Implicit(steps=0, iterations=20),
         ),
         PerformanceMatching(
-            steps=300, batch=128, pool=10, temperature=0.07, hypergradient=Implicit(steps=0, iterations=3)
+            steps=250, batch=128, pool=10, temperature=0.07, hypergradient=Implicit(steps=0, iterations=3)
         ),
         ConvNet(width=128, norm="none"),
         "Curvature of the linearised network by conjugate gradients in place of a learned surrogate.",
@@ -107,7 +107,7 @@ PUBLISHED: Mapping[str, Published] = {
             steps=50_000, rate=0.001, pool=1, batch=1024, oldest=0, start="random", mixtures=8,
             hypergradient=Unroll(100, 100, constant=True),
         ),
-        PerformanceMatching(steps=800, rate=0.05, batch=128, pool=10, temperature=0.07, mixtures=2),
+        PerformanceMatching(steps=600, rate=0.05, batch=128, pool=10, temperature=0.07, mixtures=2),
         note="The quick setting keeps the bases and takes the closed-form readout.",
     ),
     "dc": Published(
@@ -115,14 +115,14 @@ PUBLISHED: Mapping[str, Published] = {
         GradientMatching(
             steps=10_000, rate=0.1, batch=256, pool=1, grain="unit", readout="own", temperature=1.0, **_SGD  # type: ignore[arg-type]
         ),
-        GradientMatching(steps=100, batch=32),
+        GradientMatching(steps=80, batch=32),
     ),
     "dsa": Published(
         "Zhao, Bilen 2021, Differentiable Siamese Augmentation, arXiv 2102.08259",
         GradientMatching(
             steps=10_000, rate=0.1, batch=256, pool=1, grain="unit", readout="own", temperature=1.0, augment=_ALL, **_SGD  # type: ignore[arg-type]
         ),
-        GradientMatching(steps=100, batch=32, augment="crop_scale_rotate"),
+        GradientMatching(steps=80, batch=32, augment="crop_scale_rotate"),
         note="Leave flip out for digits.",
     ),
     "idc": Published(
@@ -131,7 +131,7 @@ PUBLISHED: Mapping[str, Published] = {
             steps=20_000, rate=0.005, batch=128, pool=1, grain="unit", readout="own", temperature=1.0, raised_on="real",
             formation=2, augment=_ALL, **_SGD,  # type: ignore[arg-type]
         ),
-        GradientMatching(steps=100, batch=32, formation=2, raised_on="real", augment="crop_scale_rotate"),
+        GradientMatching(steps=80, batch=32, formation=2, raised_on="real", augment="crop_scale_rotate"),
         note="Networks of different ages from a pool in place of restarts.",
     ),
     "lgm": Published(

@@ -14,7 +14,7 @@ from .canvas.basis import Basis
 from .canvas.formation import Formation
 from .canvas.plain import Plain
 from .errors import BudgetError, DivergenceError, SettingError
-from .experts import teacher
+from .experts import Experts, Prepared, experts, teacher
 from .fitting import Fitted, fit
 from .method import Metrics, counts, item_bytes, number_bytes
 from .problem import Problem
@@ -77,11 +77,9 @@ class Selection(ABC):
 
     def prepare(
         self, problem: Problem, training: Training, seed: int, watch: Callable[[float], None] | None = None
-    ) -> str:
+    ) -> Prepared:
         """Train the teacher."""
-        if self.labels == "teacher" and problem.classes:
-            teacher(problem, training.network, seed, watch=watch)
-        return ""
+        return labelling(self.labels, problem, training, seed, watch)
 
     def init(self, problem: Problem, training: Training, budget: Budget, precision: Precision, seed: int) -> Chosen:
         """Choose."""
@@ -98,6 +96,16 @@ class Selection(ABC):
     def export(self, state: Chosen) -> Mapping[str, Canvas]:
         """The samples."""
         return {"main": state.canvas}
+
+
+def labelling(
+    labels: Labels, problem: Problem, training: Training, seed: int, watch: Callable[[float], None] | None = None
+) -> Prepared:
+    """The teacher on disk, where labels are a teacher's; nothing otherwise."""
+    if labels == "hard" or not problem.classes:
+        return Prepared()
+    buffer = experts(problem, training.network, Experts(), seed, watch)
+    return Prepared(buffer.digest, buffer.seconds)
 
 
 def choose(problem: Problem, counts: tuple[int, ...], pick: Pick, seed: int) -> Plain:

@@ -2,6 +2,7 @@
 
 import math
 import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -78,7 +79,8 @@ def run(
         raise click.UsageError("--retry goes with --resume")
     check_writable(out, force or resume)
     words = everything() if not methods or "all" in methods else methods
-    recipe = Recipe(quick, steps, evaluations, judges)
+    place = device_of(device)
+    recipe = Recipe(quick, steps, evaluations, judges, place.partition(":")[0])
     # Wrong words are refused before anything runs.
     for text in data:
         find(text)
@@ -88,7 +90,6 @@ def run(
     for word in (*networks, *judges):
         parse("networks", word)
     budgets: list[Budget] = [*(PerClass(n) for n in per_class), *(Items(n) for n in items)] or [PerClass(1)]
-    place = device_of(device)
     count = seeds or (3 if quick else 5)
     cells = [
         Cell(text, word, budget, network, seed)
@@ -99,8 +100,12 @@ def run(
         # The ceiling knows no budget: once is enough.
         for budget in (budgets[:1] if word == FULL else budgets)
     ]
-    if out.exists() and not resume:
-        out.unlink()
+    named = [cell.dataset for cell in cells if cell.seed == 0 and cell.method == words[0]]
+    if len(set(data)) > len(set(named)):
+        raise click.UsageError(f"two of {', '.join(data)} have one name in the table: rename a file")
+    if not resume:
+        out.unlink(missing_ok=True)
+        shutil.rmtree(f"{out}.cells", ignore_errors=True)
     results = Results(out)
     workers = jobs or (1 if place.startswith("cuda") else os.cpu_count() or 1)
     say(f"engram: {len(cells)} runs, {workers} at once; rows go to {out}")
@@ -151,7 +156,7 @@ def show(file: Path, out: Path | None, as_json: bool) -> None:
         found = tables(rows)
         contents = {f"figures/{name}": content for name, content in save(found).items()}
         contents["benchmark.html"] = benchmark_page(rows, file).encode()
-    except (KeyError, TypeError, ValueError, IndexError) as error:
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError) as error:
         raise ArtefactError(f"{file} holds rows that are not a benchmark's ({error!r}): run it again") from error
     try:
         (out / "figures").mkdir(parents=True, exist_ok=True)

@@ -10,7 +10,7 @@ from torch.func import grad_and_value
 
 from ..distances import cosine_distance
 from ..errors import NetworkError, SettingError
-from ..experts import Experts, experts
+from ..experts import Experts, Prepared, experts
 from ..network import model_of
 from ..optimizers import Params
 from ..outer import Matcher, Scene
@@ -69,10 +69,13 @@ class LinearGradientMatching(Matcher):
 
     def prepare(
         self, problem: Problem, training: Training, seed: int, watch: Callable[[float], None] | None = None
-    ) -> str:
+    ) -> Prepared:
         """Train the backbone, where none is given."""
-        super().prepare(problem, training, seed, watch)
-        return "" if self.features else experts(problem, training.network, Experts(), seed, watch).digest
+        own = super().prepare(problem, training, seed, watch)
+        if self.features is not None:
+            return own
+        buffer = experts(problem, training.network, Experts(), seed, watch)
+        return own if own.digest else Prepared(buffer.digest, buffer.seconds)
 
     def slope(self, scene: Scene) -> tuple[Params, Tensor]:
         """Match on one real batch."""

@@ -18,7 +18,7 @@ from ..training import Training
 __all__ = ["PatchSelection"]
 
 _ROWS = 300
-"""Real images of a class that are considered."""
+"""Real images of a class that are considered, or as many as are wanted."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,8 @@ class PatchSelection(Selection):
         taught = teacher(problem, training.network, seed)
         inputs, targets = [], []
         for c, (rows, count) in enumerate(zip(problem.train.by_class, counts, strict=True)):
-            drawn = rows[torch.randperm(len(rows), generator=stream(seed, "rows", c))[:_ROWS].to(rows.device)]
+            most = max(_ROWS, count * self.mosaic**2)
+            drawn = rows[torch.randperm(len(rows), generator=stream(seed, "rows", c))[:most].to(rows.device)]
             images = problem.train.batch(drawn)[0]
             wanted = min(count * self.mosaic**2, len(images))
             best = self._best(images, c, wanted, taught, stream(seed, "crops", c))

@@ -93,11 +93,16 @@ class PerformanceMatching(Matcher):
 
     def extra(self, problem: Problem, training: Training, seed: int) -> Params:
         """None; refuses a training that the samples cannot reach."""
-        if not isinstance(training.phases[-1].solver, Ridge) and getattr(self.hypergradient, "steps", 1) == 0:
+        if not isinstance(training.phases[-1].solver, Ridge) and self._constant:
             raise SettingError(
                 "without a closed-form readout nothing depends on the samples: set hypergradient=Unroll(steps=...)"
             )
         return {}
+
+    @property
+    def _constant(self) -> bool:
+        """Whether networks do not depend on the samples: the closed-form readout alone does."""
+        return isinstance(self.hypergradient, Unroll) and self.hypergradient.steps == 0
 
     def slope(self, scene: Scene) -> tuple[Params, Tensor]:
         """Differentiate the loss on one real batch through the training."""
@@ -129,7 +134,7 @@ class PerformanceMatching(Matcher):
         last = scene.training.phases[-1].solver
         x, y, w = real
         # Networks that do not depend on the samples need no gradient, and stand half precision.
-        constant = getattr(self.hypergradient, "steps", 1) == 0
+        constant = self._constant
 
         def one(network: Params) -> Tensor:
             if isinstance(last, Ridge):

@@ -9,8 +9,8 @@ from torch import Tensor
 
 from ..augmentation import augmentation
 from ..canvas import Canvas
-from ..errors import ArtefactError, SettingError
-from ..experts import Buffer, Experts, experts
+from ..errors import SettingError
+from ..experts import Buffer, Experts, Prepared, experts
 from ..fitting import measure
 from ..hypergradients import Hypergradient, State, Unroll
 from ..network import Model
@@ -98,10 +98,11 @@ class TrajectoryMatching(Matcher):
 
     def prepare(
         self, problem: Problem, training: Training, seed: int, watch: Callable[[float], None] | None = None
-    ) -> str:
+    ) -> Prepared:
         """Train the experts."""
-        super().prepare(problem, training, seed)
-        return experts(problem, training.network, self.recipe, seed, watch).digest
+        own = super().prepare(problem, training, seed)
+        buffer = experts(problem, training.network, self.recipe, seed, watch)
+        return own + Prepared(buffer.digest, buffer.seconds)
 
     def extra(self, problem: Problem, training: Training, seed: int) -> Params:
         """The logarithm of the student's rate."""
@@ -115,8 +116,6 @@ class TrajectoryMatching(Matcher):
         """Match one segment."""
         problem, state = scene.problem, scene.state
         buffer = experts(problem, scene.training.network, self.recipe, state.seed)
-        if buffer.digest != state.prepared:
-            raise ArtefactError("the experts on disk are not those that the run began with: start anew with --force")
         start, target = self._segment(scene, buffer)
         loss = Loss.CROSS_ENTROPY if problem.classes else Loss.SQUARED
         student = _Student(scene.model, loss, state.canvas, self.augment, state.seed, state.step)
@@ -173,6 +172,4 @@ class _Student:
         return moved, replace(moments, count=moments.count + 1)
 
     def residual(self, free: Params, params: Params) -> Tensor:
-        samples = self.canvas.with_free(free).decode()
-        gap = self.model.outputs(params, samples.inputs, training=True) - samples.targets
-        return gap / len(gap) ** 0.5
+        raise NotImplementedError("a student is unrolled")

@@ -98,16 +98,18 @@ def tables(rows: Iterable[Mapping[str, Any]]) -> list[Table]:
     Returns:
         One table for each dataset, budget and network.
     """
-    groups: dict[tuple[str, str, str], list[Mapping[str, Any]]] = {}
+    groups: dict[tuple[str, str, str, str], list[Mapping[str, Any]]] = {}
     for row in rows:
-        groups.setdefault((row["dataset"], row["budget"], row["network"]), []).append(row)
+        # Runs under different recipes are not compared.
+        recipe = json.dumps(row["recipe"], sort_keys=True)
+        groups.setdefault((row["dataset"], row["budget"], row["network"], recipe), []).append(row)
     # The ceiling knows no budget: it stands in every table of its dataset and network.
-    ceilings: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
-    for (dataset, _, network), group in groups.items():
-        ceilings.setdefault((dataset, network), []).extend(r for r in group if r["method"] == FULL)
+    ceilings: dict[tuple[str, ...], list[Mapping[str, Any]]] = {}
+    for (dataset, _, *rest), group in groups.items():
+        ceilings.setdefault((dataset, *rest), []).extend(r for r in group if r["method"] == FULL)
     found = []
-    for (dataset, budget, network), group in groups.items():
-        own = [r for r in group if r["method"] != FULL] + ceilings[dataset, network]
+    for (dataset, budget, network, recipe), group in groups.items():
+        own = [r for r in group if r["method"] != FULL] + ceilings[dataset, network, recipe]
         found.append(_table(dataset, budget, network, own))
     return found
 
@@ -145,7 +147,9 @@ def _line(method: str, seeds: Mapping[int, Mapping[str, Any]], done: Mapping[str
         shared = [s for s in seeds if s in done.get(other, {})]
         if shared and method not in (other, FULL):
             gains[other] = Measured.of(_own(seeds[s]) - _own(done[other][s]) for s in shared)
-    like = done.get(_SOFT if first["soft"] else _RANDOM, {})
+    # They are defined for accuracies.
+    accuracy = "accuracy" in first["metric"]
+    like = done.get(_SOFT if first["soft"] else _RANDOM, {}) if accuracy else {}
     labels, augmented = [], []
     for s, row in seeds.items():
         scores = row["scores"]
@@ -193,7 +197,7 @@ def figures(found: Sequence[Table]) -> dict[str, tuple[Figure, str]]:
     """
     drawn: dict[str, tuple[Figure, str]] = {}
     for table in found:
-        name = f"{table.dataset}-{_word(table.budget)}" + (f"-{_word(table.network)}" if table.network else "")
+        name = f"{_word(table.dataset)}-{_word(table.budget)}" + (f"-{_word(table.network)}" if table.network else "")
         if any(line.kind == "distilled" for line in table.lines):
             drawn[f"{name}-cost"] = (
                 _cost(table),
@@ -207,7 +211,7 @@ def figures(found: Sequence[Table]) -> dict[str, tuple[Figure, str]]:
     for dataset in {table.dataset: None for table in found}:
         several = [table for table in found if table.dataset == dataset]
         if len({table.budget for table in several}) > 1:
-            drawn[f"{dataset}-budget"] = (
+            drawn[f"{_word(dataset)}-budget"] = (
                 _budgets(several),
                 f"{dataset}: {several[0].metric} against bytes of samples.",
             )
