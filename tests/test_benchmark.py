@@ -114,7 +114,7 @@ def row(method, seed, own, plain=None, hard=None, soft=False, budget="1 per clas
     scores = {"own": own, "plain": plain or own, "hard": hard or own} | more.pop("judged", {})
     return {
         "key": f"{method}{seed}{budget}", "dataset": "d", "method": method, "budget": budget, "network": "", "seed": seed, "recipe": {},
-        "status": "done", "message": "", "scores": scores, "settings": method, "metric": "accuracy", "select": 0.5,
+        "status": "done", "message": "", "scores": scores, "settings": method.replace("=teacher", '="teacher"'), "metric": "accuracy", "select": 0.5,
         "soft": soft, "items": 10, "bytes": 100, "steps": 1, "seconds": {"prepare": 1.0, "distill": 2.0, "judge": 1.0},
         "wall": 5.0, "memory": 300, "hardware": {"cores": 2}, "versions": {"torch": "2"}, "code": "x",
     } | more  # fmt: skip
@@ -245,3 +245,33 @@ def test_the_commands_run_show_and_refuse(tmp_path, capsys):
     ):
         assert command(*wrong) == 2
         assert said in capsys.readouterr().err
+
+
+def test_runs_under_different_recipes_are_not_compared():
+    rows = some() + [row("dm", s, [0.1]) | {"recipe": {"quick": False}, "key": f"other{s}"} for s in range(3)]
+    one, other = tables(rows)
+    assert next(line.score.value for line in one.lines if line.method == "dm") == pytest.approx(0.82)
+    assert other.lines[0].gains == {}
+
+
+def test_names_of_data_do_not_lead_files_astray():
+    rows = [r | {"dataset": "../../evil"} for r in some()]
+    assert all("/" not in name and "." not in name for name in figures(tables(rows)))
+
+
+def test_scores_of_accuracies_are_not_given_to_others():
+    rows = [r | {"metric": "R2", "scores": {k: [-3000.0] for k in r["scores"]}} for r in some()]
+    (table,) = tables(rows)
+    assert all(line.label is None and line.augmented is None for line in table.lines)
+
+
+def test_data_of_equal_names_are_told_apart_or_refused(tmp_path, capsys):
+    assert cell("dm").dataset == "wine"
+    one, other = (Cell(f"multi-index:d=50,noise=0.{k}", "dm", PerClass(1)) for k in (1, 2))
+    assert one.key(RECIPE) != other.key(RECIPE)
+    assert Recipe(quick=True).method("rat_bptt") == PUBLISHED["rat-bptt"].quick
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "x.csv").write_text("a,b\n1,2\n")
+    assert command("run", tmp_path / "a" / "x.csv", tmp_path / "b" / "x.csv", "--out", tmp_path / "o") == 2
+    assert "one name" in capsys.readouterr().err

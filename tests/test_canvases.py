@@ -81,3 +81,28 @@ def test_more_samples_than_rows_are_refused(digits, wine):
         initial(wine, PerClass(1), Precision.FLOAT32, "random", False, 0, defaults.training(wine), formation=2)
     with pytest.raises(BudgetError, match="no basis"):
         initial(wine, PerClass(1), Precision.FLOAT16, "random", True, 0, defaults.training(wine), mixtures=16)
+
+
+def test_labels_that_no_honest_file_holds_are_refused():
+    """A class number says how much memory an indicator row takes."""
+    for bad in (
+        lambda: Formation(torch.zeros(2, 1, 4, 4), torch.zeros(2), 2, classes=2_000_000_000),
+        lambda: Formation(torch.zeros(2, 1, 4, 4), torch.zeros(5, 3), 2),
+        lambda: Basis(torch.zeros(1, 2), torch.zeros(2, 1), torch.zeros(2), classes=40_000),
+    ):
+        with pytest.raises(SettingError, match="do not go with"):
+            bad()
+    with pytest.raises(SettingError, match="divides both sides"):
+        Formation.of(torch.zeros(9, 1, 8, 8), torch.zeros(1, 3), 3, 0)
+
+
+def test_augmentation_of_what_is_no_image_is_refused(wine):
+    from engram.fitting import fit
+    from engram.networks.mlp import MLP
+    from engram.training import Training
+
+    with pytest.raises(SettingError, match="for images"):
+        distill(wine, DistributionMatching(steps=1, augment="crop"), budget=PerClass(1))
+    rows = initial(wine, PerClass(1), Precision.FLOAT32, "random", False, 0, defaults.training(wine))[0].decode()
+    with pytest.raises(SettingError, match="for images"):
+        fit(Training.default(MLP(), augment="crop"), wine.task, {"main": rows}, [0])

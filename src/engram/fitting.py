@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -162,7 +163,14 @@ def descend(
     return params | moved, moments, values
 
 
-def gradient(model: Model, loss: Loss, part: Part, params: Params, data: Data) -> Params:
+def gradient(
+    model: Model,
+    loss: Loss,
+    part: Part,
+    params: Params,
+    data: Data,
+    change: Callable[[int, Tensor], Tensor] | None = None,
+) -> Params:
     r"""Gradient of the mean loss over all rows, a batch at a time: :math:`\frac1N \sum_b N_b\, \nabla_\theta \ell_b`.
 
     Args:
@@ -171,14 +179,15 @@ def gradient(model: Model, loss: Loss, part: Part, params: Params, data: Data) -
         part: of which parameters.
         params: stacked.
         data: rows; no more than one batch of activations is held.
+        change: of the inputs, by the number of their batch (augmentation).
 
     Returns:
         Gradients by name, with the networks' leading axis.
     """
     total: Params = {}
-    for batch in data.batches(max(64, _ROWS // len(next(iter(params.values()))))):
-        share = len(batch[0]) / len(data)
-        grads, _ = _slope(model, loss, part, params, batch, apart=False)
+    for k, (x, y, w) in enumerate(data.batches(max(64, _ROWS // len(next(iter(params.values())))))):
+        share = len(x) / len(data)
+        grads, _ = _slope(model, loss, part, params, (change(k, x) if change else x, y, w), apart=False)
         total = {key: value.detach() * share + total.get(key, 0.0) for key, value in grads.items()}
     return total
 
@@ -261,12 +270,15 @@ def _descend_all(
     summed = isinstance(data, Split) and size == rows > _ROWS
     whole = data.batch(slice(None)) if size == rows and not summed else None
     strategy = augmentation(solver.augment)
+    if strategy.kinds and data.inputs.ndim - apart != 4:
+        raise SettingError(f"augment={solver.augment!r} is for images; these inputs have other shapes: leave it out")
     if observe:
         observe(number, 0, Fitted(model, params))
     for step in range(solver.steps):
         with isolated(seeds[0], "dropout", number, step):
             if summed:
-                grads = gradient(model, solver.loss, phase.part, params, data)
+                drawn = partial(_batch_augmented, strategy, seeds[0], number, step) if strategy.kinds else None
+                grads = gradient(model, solver.loss, phase.part, params, data, drawn)
                 learnt = _learnt(model, phase.part, params)
                 moved, moments = solver.optimizer.step(learnt, grads, moments, solver.scale(step))
                 params = params | moved
@@ -292,6 +304,11 @@ def _draw(
     parts = [own.sample(size, step, seed, "batches", number) for own, seed in zip(each, seeds, strict=True)]
     x, y, w = zip(*parts, strict=True)
     return torch.stack(x), torch.stack(y), None if w[0] is None else torch.stack(w)
+
+
+def _batch_augmented(strategy: Augmentation, seed: int, number: int, step: int, k: int, x: Tensor) -> Tensor:
+    """One batch of many, each row under a transformation of its own; networks that sum over batches share it."""
+    return strategy.draw(stream(seed, "augment", number, step, k), len(x))(x)
 
 
 def _augmented(

@@ -6,9 +6,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from .errors import SettingError
 from .random import minibatch
 
-__all__ = ["Synthetic", "scores_of"]
+__all__ = ["Synthetic", "check_labels", "scores_of"]
+
+_MOST_CLASSES = 32_767
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,6 +57,14 @@ class Synthetic:
         """The same samples on another device."""
         weights = None if self.weights is None else self.weights.to(device)
         return Synthetic(self.inputs.to(device), self.targets.to(device), weights)
+
+
+def check_labels(targets: Tensor, count: int, classes: int) -> None:
+    """Refuse stored labels that are not one for each sample, of the kind that the number of classes says."""
+    if not 0 <= classes <= _MOST_CLASSES or targets.ndim != (1 if classes else 2) or len(targets) != count:
+        raise SettingError(
+            f"labels of shape {tuple(targets.shape)} do not go with {count} samples of {classes} classes"
+        )
 
 
 def scores_of(targets: Tensor, classes: int, like: Tensor) -> Tensor:

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from ..errors import SettingError
 from ..optimizers import Params
-from ..synthetic import Synthetic, scores_of
+from ..synthetic import Synthetic, check_labels, scores_of
 from . import MOST_NUMBERS
 
 __all__ = ["Basis"]
@@ -47,6 +47,7 @@ class Basis:
                 f"coefficients of shape {tuple(self.coefficients.shape)} do not mix {len(self.inputs)} bases into "
                 f"{len(self.targets)} samples"
             )
+        check_labels(self.targets, len(self.coefficients), self.classes)
         if len(self.targets) * max(1, self.inputs[:1].numel()) > MOST_NUMBERS:
             raise SettingError(f"{len(self.targets)} samples of shape {tuple(self.inputs.shape[1:])} are too many")
 

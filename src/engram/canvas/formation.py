@@ -8,7 +8,7 @@ from torch.nn.functional import interpolate
 
 from ..errors import SettingError
 from ..optimizers import Params
-from ..synthetic import Synthetic, scores_of
+from ..synthetic import Synthetic, check_labels, scores_of
 from . import MOST_NUMBERS
 
 __all__ = ["Formation"]
@@ -44,16 +44,15 @@ class Formation:
     classes: int = 0
 
     def __post_init__(self) -> None:
-        if self.inputs.ndim != 4 or self.factor < 1 or any(side % self.factor for side in self.inputs.shape[2:]):
-            raise SettingError(
-                f"images of shape {tuple(self.inputs.shape[1:])} cannot be cut into {self.factor} x {self.factor} tiles"
-            )
+        _check_tiles(self.inputs, self.factor)
+        check_labels(self.targets, len(self.inputs), self.classes)
         if self.inputs.numel() * self.factor**2 > MOST_NUMBERS:
             raise SettingError(f"{len(self.inputs)} images of {self.factor**2} tiles hold too many numbers")
 
     @classmethod
     def of(cls, samples: Tensor, targets: Tensor, factor: int, classes: int) -> Self:
         """Put samples (N f^2, ...), those of one stored image together, into tiles; `targets` are the N images' own."""
+        _check_tiles(samples, factor)
         size = (samples.shape[2] // factor, samples.shape[3] // factor)
         tiles = interpolate(samples, size=size, mode="area").reshape(-1, factor, factor, samples.shape[1], *size)
         stored = tiles.permute(0, 3, 1, 4, 2, 5).reshape(-1, samples.shape[1], size[0] * factor, size[1] * factor)
@@ -76,3 +75,11 @@ class Formation:
         tiles = tiles.reshape(count * f * f, channels, height // f, width // f)
         samples = interpolate(tiles, size=(height, width), mode="bilinear", align_corners=False)
         return Synthetic(samples, scores_of(self.targets, self.classes, samples).repeat_interleave(f * f, 0))
+
+
+def _check_tiles(images: Tensor, factor: int) -> None:
+    if images.ndim != 4 or factor < 1 or any(side % factor for side in images.shape[2:]):
+        raise SettingError(
+            f"images of shape {tuple(images.shape[1:])} cannot be cut into {factor} x {factor} tiles: "
+            "choose a factor that divides both sides"
+        )

@@ -5,13 +5,10 @@ from typing import Self
 
 from torch import Tensor
 
-from ..errors import SettingError
 from ..optimizers import Params
-from ..synthetic import Synthetic, scores_of
+from ..synthetic import Synthetic, check_labels, scores_of
 
 __all__ = ["Plain"]
-
-_MOST_CLASSES = 32_767
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,8 +32,7 @@ class Plain:
     classes: int = 0
 
     def __post_init__(self) -> None:
-        if not 0 <= self.classes <= _MOST_CLASSES or self.targets.ndim != (1 if self.classes else 2):
-            raise SettingError(f"labels of shape {tuple(self.targets.shape)} do not go with {self.classes} classes")
+        check_labels(self.targets, len(self.inputs), self.classes)
 
     @property
     def free(self) -> Params:

@@ -157,7 +157,7 @@ def _alone(
         learn(model, params, problem.train, recipe, loss, seed, "batches", cosine=True), start=1
     ):
         best.see(step, Fitted(model, {key: value[None] for key, value in now.items()}))
-    if not best.params:
+    if not torch.isfinite(best.scores).all():
         raise DivergenceError("training on all data left no network with a finite score")
     return best.params, best.scores
 

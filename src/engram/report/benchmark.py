@@ -14,7 +14,7 @@ from markupsafe import Markup
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from ..benchmark import BASELINES, FULL
+from ..benchmark import FULL
 from ..evaluation.robust import augmentation_robust, label_robust
 from ..published import PUBLISHED
 from ..study import Measured
@@ -23,6 +23,7 @@ from .figures import STYLE, inline
 __all__ = ["Line", "Table", "benchmark_page", "figures", "plus_minus", "save", "sure", "tables"]
 
 _RANDOM, _SOFT = "random", "random:labels=teacher"
+_SELECTIONS = ("random", "herding", "k-center", "k-means")
 _COLOURS = {"distilled": "#2a9d5c", "baseline": "#8a8f96", "full": "#4a7fd4"}
 _INK = dict.fromkeys(("text.color", "axes.edgecolor", "axes.labelcolor", "xtick.color", "ytick.color"), "#1b1f24")
 
@@ -119,7 +120,12 @@ def _table(dataset: str, budget: str, network: str, rows: Sequence[Mapping[str, 
     for row in rows:
         if row["status"] == "done":
             done.setdefault(row["method"], {})[row["seed"]] = row
-    lines = [_line(method, seeds, done) for method, seeds in done.items()]
+    # However the command spelt them: rows say what was run.
+    references = {
+        word: next((seeds for seeds in done.values() if next(iter(seeds.values()))["settings"] == settings), {})
+        for word, settings in ((_RANDOM, "random"), (_SOFT, 'random:labels="teacher"'), (FULL, FULL))
+    }
+    lines = [_line(method, seeds, references) for method, seeds in done.items()]
     order = {"full": 0, "distilled": 1, "baseline": 2}
     lines.sort(key=lambda line: (order[line.kind], -_rank(line.score.value)))
     distilled = [line for line in lines if line.kind == "distilled"]
@@ -138,23 +144,24 @@ def _rank(value: float) -> float:
     return value if math.isfinite(value) else -math.inf
 
 
-def _line(method: str, seeds: Mapping[int, Mapping[str, Any]], done: Mapping[str, Mapping[int, Any]]) -> Line:
+def _line(method: str, seeds: Mapping[int, Mapping[str, Any]], references: Mapping[str, Mapping[int, Any]]) -> Line:
     first = next(iter(seeds.values()))
-    kind = "full" if method == FULL else "baseline" if method in BASELINES else "distilled"
+    name = first["settings"].partition(":")[0]
+    kind = "full" if name == FULL else "baseline" if name in _SELECTIONS else "distilled"
     of = lambda name: Measured.of(_mean(row["scores"][name]) for row in seeds.values() if name in row["scores"])  # noqa: E731
     gains = {}
     for other in (_RANDOM, _SOFT):
-        shared = [s for s in seeds if s in done.get(other, {})]
-        if shared and method not in (other, FULL):
-            gains[other] = Measured.of(_own(seeds[s]) - _own(done[other][s]) for s in shared)
+        shared = [s for s in seeds if s in references[other]]
+        if shared and kind != "full" and references[other] is not seeds:
+            gains[other] = Measured.of(_own(seeds[s]) - _own(references[other][s]) for s in shared)
     # They are defined for accuracies.
     accuracy = "accuracy" in first["metric"]
-    like = done.get(_SOFT if first["soft"] else _RANDOM, {}) if accuracy else {}
+    like = references[_SOFT if first["soft"] else _RANDOM] if accuracy else {}
     labels, augmented = [], []
     for s, row in seeds.items():
         scores = row["scores"]
-        if s in like and s in done.get(FULL, {}) and "hard" in scores:
-            labels.append(label_robust(_own(row), _own(like[s]), _own(done[FULL][s]), _mean(scores["hard"])))
+        if s in like and s in references[FULL] and "hard" in scores:
+            labels.append(label_robust(_own(row), _own(like[s]), _own(references[FULL][s]), _mean(scores["hard"])))
         if s in like and "plain" in scores:
             plain = (_mean(scores["plain"]), _mean(like[s]["scores"]["plain"]))
             augmented.append(augmentation_robust(_own(row), _own(like[s]), *plain))

@@ -19,6 +19,8 @@ __all__ = ["Idx"]
 
 _NAME = re.compile(r"(?P<set>.*?)(?P<part>train|t10k|test)[-_.](?P<kind>images|labels)[-_.]idx\d-\w+(\.gz)?")
 _TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
+_MOST_BYTES = 1 << 33
+"""What is unpacked of a file at most."""
 _MOST_AXES = 4
 _CHUNK = 1 << 20
 
@@ -124,7 +126,7 @@ def _read(path: Path) -> np.ndarray:
                 raise DataError(f"{path} ends within its header: download it again")
             shape, kind = struct.unpack(f">{magic[3]}I", axes), np.dtype(_TYPES[magic[2]])
             promised = math.prod(shape) * kind.itemsize
-            content = _at_most(file, promised + 1)
+            content = _at_most(file, min(promised, _MOST_BYTES) + 1)
     except (OSError, zlib.error) as error:
         raise DataError(f"{path} is not a readable idx file ({error}): download it again") from error
     if len(content) != promised or not promised:
