@@ -9,6 +9,7 @@ from click.testing import CliRunner
 
 import engram
 from engram import defaults
+from engram.budget import Precision
 from engram.cli import _program
 from engram.evaluation.directions import directions
 from engram.selection import initial
@@ -45,14 +46,15 @@ def test_where_nothing_can_be_estimated_nothing_is_said(digits):
 
 @pytest.mark.parametrize("start", ["covariance", "pairs", "gradients"])
 def test_samples_start_in_the_subspace(start, diabetes, wine):
-    for problem, counts in ((diabetes, (5,)), (wine, (2, 3, 1))):
-        canvas, groups = initial(problem, counts, start, True, 0, defaults.training(problem))
-        assert len(canvas.inputs) == len(groups) == sum(counts)
+    for problem, count, kinds in ((diabetes, 5, 1), (wine, 7, 3)):
+        training, budget = defaults.training(problem), engram.Items(count)
+        canvas, groups = initial(problem, budget, Precision.FLOAT32, start, True, 0, training)
+        assert len(canvas.inputs) == len(groups) == count
         assert torch.isfinite(canvas.targets).all()
         if start == "gradients":
             continue
         basis = dimension(problem.train, 0).directions
-        for group in range(len(counts)):
+        for group in range(kinds):
             x = problem.train.batch(problem.train.by_class[group])[0]
             moved = canvas.inputs[groups == group] - x.mean(0)
             moved = moved[moved.norm(dim=1) > 1e-5]

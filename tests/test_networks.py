@@ -54,3 +54,15 @@ def test_images_that_do_not_fit():
             network.build(shape, 2)
     with pytest.raises(SettingError, match="multiple of 8"):
         ConvNet(width=9, norm="group")
+
+
+def test_halving_has_the_bits_of_average_pooling():
+    from engram.networks.convnet import Halve
+
+    for size in (8, 7):
+        for dtype in (torch.float32, torch.bfloat16):
+            x = torch.randn(2, 3, size, size, generator=torch.Generator().manual_seed(0)).to(dtype).requires_grad_()
+            found, expected = Halve()(x), torch.nn.functional.avg_pool2d(x, 2)
+            assert torch.equal(found, expected)
+            weight = torch.randn(found.shape, generator=torch.Generator().manual_seed(1)).to(dtype)
+            assert torch.equal(*(torch.autograd.grad((y * weight).sum(), x)[0] for y in (found, expected)))

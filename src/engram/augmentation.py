@@ -35,7 +35,7 @@ class Augmentation:
 
     Example:
         >>> from engram.random import stream
-        >>> drawn = augmentation("flip").draw(stream(3, "augment"))
+        >>> drawn = augmentation("flip").draw(stream(0, "augment"))
         >>> drawn(torch.tensor([[[[1.0, 2.0]]]])).flatten().tolist()
         [2.0, 1.0]
     """

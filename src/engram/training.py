@@ -104,7 +104,8 @@ class Descent:
         batch: rows per step, drawn without replacement; all of them when None.
         loss: squared error, or cross-entropy for classes.
         cosine: whether the rate falls to zero along half a cosine.
-        augment: strategy of augmentation of images, drawn for each row and step, for instance ``"crop_rotate"``.
+        augment: strategy of augmentation of images, for instance ``"crop_rotate"``: each network draws one kind in each
+            step, with numbers of its own for each row.
 
     Raises:
         SettingError: a value out of range.
