@@ -82,11 +82,6 @@ class Buffer:
             # Cloned into aligned memory: sums over unaligned tensors round in another order.
             return {key: file.get_slice(key)[point].clone().to(device) for key in file.keys()}  # noqa: SIM118
 
-    def last(self, device: torch.device | str = "cpu") -> Iterator[Params]:
-        """The trained networks."""
-        for expert in range(len(self.files)):
-            yield self.at(expert, self.points - 1, device)
-
 
 @dataclass(frozen=True)
 class Prepared:
@@ -148,22 +143,18 @@ def experts(problem: Problem, network: Network, recipe: Experts, seed: int, watc
     return Buffer(tuple(files), len(marks), digest.hexdigest(), seconds)
 
 
-def teacher(
-    problem: Problem, network: Network, seed: int, recipe: Experts | None = None, watch: Watch | None = None
-) -> Fitted:
-    """One network trained on all real data.
+def teacher(problem: Problem, network: Network, seed: int) -> Fitted:
+    """One network trained on all real data by the usual recipe.
 
     Args:
         problem: only `train` is read.
         network: the architecture.
         seed: of its start and batches.
-        recipe: how it is trained; the usual one when None.
-        watch: called with the share of the work that is done.
 
     Returns:
         The network.
     """
-    buffer = experts(problem, network, recipe or Experts(), seed, watch)
+    buffer = experts(problem, network, Experts(), seed)
     params = buffer.at(0, buffer.points - 1, problem.train.device)
     return Fitted(model_of(network, problem.task), {key: value[None] for key, value in params.items()})
 
