@@ -29,7 +29,7 @@ from .container import append_line
 from .errors import ArtefactError, DivergenceError, EngramError, SettingError
 from .evaluation.full import full_steps, train_full
 from .fitting import Fitted, fit
-from .loop import Run, configured, identify, outputs, resume, run, save_checkpoint, validation_interval
+from .loop import Run, bare, configured, identify, outputs, resume, run, save_checkpoint, validation_interval
 from .method import Method
 from .metrics import score
 from .network import Network
@@ -131,13 +131,7 @@ class Recipe:
     def method(self, word: str, problem: Problem | None = None) -> Method:
         """The method that a word names."""
         usual = None if problem is None else defaults.method(problem)
-        name, colon, tail = word.partition(":")
-        name = name.replace("_", "-")
-        if self.quick and name in PUBLISHED:
-            small = PUBLISHED[name].quick
-            kind = render(small).partition(":")[0]
-            return configured(parse("methods", f"{kind}{colon}{tail}", small), self.steps)
-        return configured(method_of(word, usual), self.steps)
+        return configured(method_of(word, usual, self.quick), self.steps)
 
 
 @dataclass(frozen=True)
@@ -371,15 +365,7 @@ def measure(cell: Cell, recipe: Recipe, device: str, checkpoint: Path) -> dict[s
             saved = time.monotonic()
     assert current is not None
     distilled = time.monotonic()
-    memory = Engram.of(
-        current.best,
-        precision,
-        training=training,
-        preprocessing=problem.preprocessing,
-        target=problem.target,
-        metric=problem.metric,
-        linear=problem.linear,
-    )
+    memory = bare(current.best, problem, training, precision)
     judged = _judged(memory, problem, recipe, seeds)
     checkpoint.unlink(missing_ok=True)
     finite = math.isfinite(current.best_score)

@@ -28,7 +28,7 @@ from .random import integer, isolated, stream
 from .spec import encode
 from .training import Loss
 
-__all__ = ["Buffer", "Experts", "Prepared", "experts", "learn", "teacher"]
+__all__ = ["Buffer", "Experts", "Prepared", "Watch", "experts", "learn", "teacher", "told"]
 
 
 @dataclass(frozen=True)
@@ -129,7 +129,7 @@ def experts(problem: Problem, network: Network, recipe: Experts, seed: int, watc
         path = _folder() / f"{name}.safetensors"
         if not _known(path, name, _changed(path)):
             begun = time.perf_counter()
-            trained = _trajectory(problem, network, recipe, seed, k, partial(_told, watch, k, recipe.count))
+            trained = _trajectory(problem, network, recipe, seed, k, partial(told, watch, k, recipe.count))
             # Another process may have been faster: what is there already stays.
             if not _known(path, name, _changed(path)):
                 write_tensors(path, trained, {"name": name, "seconds": time.perf_counter() - begun}, force=True)
@@ -189,7 +189,7 @@ def learn(
     schedule = torch.cos(torch.linspace(0, torch.pi, recipe.steps + 1)).add(1).div(2).tolist()
     for step in range(recipe.steps):
         x, y, w = split.sample(recipe.batch, step, seed, *names)
-        x = strategy.draw(stream(seed, *names, "augment", step), len(x))(x) if strategy.kinds else x
+        x = strategy.draw(stream(seed, *names, "augment", step), len(x))(x)
         free = {key: value.detach().requires_grad_() for key, value in params.items()}
         with isolated(seed, *names, "dropout", step):
             found = measure(loss, model.outputs(free, x, training=True, half=True), y, w)
@@ -232,7 +232,8 @@ def _name(fingerprint: str, network: Network, task: Task, recipe: Experts, seed:
     return hashlib.blake2b(json.dumps(words).encode() + numbers, digest_size=12).hexdigest()
 
 
-def _told(watch: Watch, k: int, count: int, done: float) -> None:
+def told(watch: Watch, k: int, count: int, done: float) -> None:
+    """Tell how much of the whole is done when so much of part k is."""
     watch((k + done) / count)
 
 

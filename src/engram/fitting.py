@@ -21,7 +21,6 @@ from .synthetic import Synthetic
 from .training import Descent, Loss, Part, Phase, Ridge, Training
 
 __all__ = [
-    "LARGE_IMAGE",
     "Data",
     "Fitted",
     "Observer",

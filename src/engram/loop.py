@@ -25,7 +25,7 @@ from .random import isolated
 from .spec import decode, encode, parse, render
 from .training import Training
 
-__all__ = ["Run", "distill", "iterate", "outputs", "resume", "run", "save_checkpoint"]
+__all__ = ["Run", "bare", "distill", "iterate", "outputs", "resume", "run", "save_checkpoint"]
 
 _VALIDATION_SEEDS = (1_000_001, 1_000_002, 1_000_003)
 """Networks that judge checkpoints; never those of an evaluation."""
@@ -293,7 +293,7 @@ def _finite(canvases: Mapping[str, Canvas]) -> bool:
 
 
 def _validate(canvases: Mapping[str, Canvas], problem: Problem, training: Training, precision: Precision) -> float:
-    engram = _bare(canvases, problem, training, precision)
+    engram = bare(canvases, problem, training, precision)
     try:
         seeds = _VALIDATION_SEEDS[: 2 if _large(problem) else 3]
         fitted = fit(training, problem.task, engram.sets, seeds)
@@ -302,9 +302,10 @@ def _validate(canvases: Mapping[str, Canvas], problem: Problem, training: Traini
     return float(score(problem.metric, outputs(fitted, problem.validation), problem.validation.targets).mean())
 
 
-def _bare(
+def bare(
     canvases: Mapping[str, Canvas], problem: Problem, training: Training, precision: Precision, **rest: Any
 ) -> Engram:
+    """The engram of some canvases, rounded to their stored precision."""
     return Engram.of(
         canvases,
         precision,
@@ -346,4 +347,4 @@ def _engram(
         ],
         "versions": {"engram": __version__, "torch": str(torch.__version__), "python": platform.python_version()},
     }
-    return _bare(final.best, problem, training, precision, provenance=provenance)
+    return bare(final.best, problem, training, precision, provenance=provenance)

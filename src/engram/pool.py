@@ -102,7 +102,7 @@ class Nursery:
         strategy = augmentation(self._descent.augment)
         for k in range(steps if self.oldest and batch is not None else 0):
             x, y, w = batch  # type: ignore[misc]
-            x = strategy.draw(stream(self.seed, "pool augment", step, k), len(x))(x) if strategy.kinds else x
+            x = strategy.draw(stream(self.seed, "pool augment", step, k), len(x))(x)
             params, moments, _ = descend(model, self.training.phases[0], params, moments, (x, y, w))
         pool = pool.put(places, params, moments, pool.ages[places] + steps, renewed=0)
         old = places[pool.ages[places] > self.oldest]

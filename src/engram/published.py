@@ -195,12 +195,13 @@ PUBLISHED: Mapping[str, Published] = {
 }  # fmt: skip
 
 
-def method_of(word: str, usual: Method | None = None) -> Method:
+def method_of(word: str, usual: Method | None = None, quick: bool = False) -> Method:
     """Read a method, or a published setting, from one word.
 
     Args:
         word: ``NAME`` or ``NAME:field=value,...``, NAME a method or one of `PUBLISHED`.
         usual: a method whose fields stand where the word says nothing, when it is of the same kind.
+        quick: whether a published setting is taken at the scale of a CPU.
 
     Returns:
         The method.
@@ -219,8 +220,9 @@ def method_of(word: str, usual: Method | None = None) -> Method:
             raise UnknownNameError(f"unknown method {name!r}: {nearest(name, (*names('methods'), *PUBLISHED))}")
         found: Method = parse("methods", word, usual)
         return found
-    own = render(known.method).partition(":")[0]
-    changed: Method = parse("methods", f"{own}{colon}{tail}", known.method)
+    setting = known.quick if quick else known.method
+    own = render(setting).partition(":")[0]
+    changed: Method = parse("methods", f"{own}{colon}{tail}", setting)
     return changed
 
 

@@ -5,7 +5,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -16,7 +16,7 @@ from torch import Tensor
 
 from ..canvas.plain import Plain
 from ..errors import DivergenceError
-from ..experts import Experts, learn
+from ..experts import Experts, Watch, learn, told
 from ..fitting import Fitted, fit
 from ..loop import outputs
 from ..metrics import Metric, score
@@ -24,6 +24,7 @@ from ..network import LARGE_IMAGE, Network, initialise, model_of
 from ..optimizers import Adam, Params
 from ..problem import Problem, Split
 from ..random import minibatch
+from ..selection import relabelled
 from ..training import Descent, Loss, Phase, Training
 
 __all__ = ["Full", "Linear", "full_steps", "train_full", "train_linear"]
@@ -43,12 +44,13 @@ class Full:
 
     def soften(self, problem: Problem, canvas: Plain) -> Plain:
         """The same inputs with the labels of the network that does best on `select`."""
-        teacher = self.fitted.one(int(self.select.argmax()))
-        with torch.no_grad():
-            found = self.fitted.model.outputs(teacher, canvas.inputs)
+        best = int(self.select.argmax())
+        taught = replace(self.fitted, params={key: value[best : best + 1] for key, value in self.fitted.params.items()})
         if self.loss is Loss.CROSS_ENTROPY:
-            found = found.softmax(-1) - 1 / found.shape[-1]
-        return Plain(canvas.inputs, found)
+            softened = relabelled(canvas, taught)
+            assert isinstance(softened, Plain)
+            return softened
+        return Plain(canvas.inputs, taught.outputs(canvas.inputs)[0])
 
 
 @dataclass(frozen=True)
@@ -94,19 +96,12 @@ def train_full(
     groups = [[seed] for seed in seeds] if apart else [seeds]
     found = []
     for place, group in enumerate(groups):
-        told = None if watch is None else partial(_told, watch, place, len(groups))
-        found.append((_alone if apart else _together)(problem, network, group, steps, batch, loss, told))
+        seen = None if watch is None else partial(told, watch, place, len(groups))
+        found.append((_alone if apart else _together)(problem, network, group, steps, batch, loss, seen))
     params = {key: torch.cat([best[key] for best, _ in found]) for key in found[0][0]}
     fitted = Fitted(model_of(network, problem.task), params)
     seconds = (time.perf_counter() - begun) / len(seeds)
     return Full(fitted, torch.cat([scores for _, scores in found]), seconds, loss)
-
-
-Watch = Callable[[float], None]
-
-
-def _told(watch: Watch, place: int, count: int, done: float) -> None:
-    watch((place + done) / count)
 
 
 class _Best:

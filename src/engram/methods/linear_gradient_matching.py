@@ -10,8 +10,7 @@ from torch.func import grad_and_value
 
 from ..distances import cosine_distance
 from ..errors import NetworkError, SettingError
-from ..experts import Experts, Prepared, experts
-from ..network import model_of
+from ..experts import Experts, Prepared, experts, teacher
 from ..optimizers import Params
 from ..outer import Matcher, Scene
 from ..problem import Problem
@@ -107,10 +106,8 @@ class LinearGradientMatching(Matcher):
         """The features, and the same in a hurry."""
         if self.features is not None:
             return self.features, self.features
-        problem, network, seed = scene.problem, scene.training.network, scene.state.seed
-        buffer = experts(problem, network, Experts(), seed)
-        params = buffer.at(0, buffer.points - 1, problem.train.device)
-        model = model_of(network, problem.task)
+        fitted = teacher(scene.problem, scene.training.network, scene.state.seed)
+        model, params = fitted.model, fitted.one(0)
         return lambda x: model.features(params, x), lambda x: model.features(params, x, half=True)
 
 

@@ -1,6 +1,5 @@
 """A benchmark's rows as tables, figures, and one self-contained page."""
 
-import io
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -18,14 +17,13 @@ from ..benchmark import FULL
 from ..evaluation.robust import augmentation_robust, label_robust
 from ..published import PUBLISHED
 from ..study import Measured
-from .figures import STYLE, inline
+from .figures import INK, STYLE, inline, saved
 
 __all__ = ["Line", "Table", "benchmark_page", "figures", "plus_minus", "save", "sure", "tables"]
 
 _RANDOM, _SOFT = "random", "random:labels=teacher"
 _SELECTIONS = ("random", "herding", "k-center", "k-means")
 _COLOURS = {"distilled": "#2a9d5c", "baseline": "#8a8f96", "full": "#4a7fd4"}
-_INK = dict.fromkeys(("text.color", "axes.edgecolor", "axes.labelcolor", "xtick.color", "ytick.color"), "#1b1f24")
 
 
 @dataclass(frozen=True)
@@ -323,15 +321,9 @@ def _bar(measured: Measured) -> float:
 
 def save(found: Sequence[Table]) -> dict[str, bytes]:
     """Every figure as files, dark ink on white: contents by file name."""
-    files = {}
-    with matplotlib.rc_context(STYLE | _INK):
-        for name, (figure, _) in figures(found).items():
-            for ending in ("svg", "png"):
-                content = io.BytesIO()
-                metadata = {"Date": None} if ending == "svg" else {"Software": None}
-                figure.savefig(content, format=ending, facecolor="white", dpi=160, metadata=metadata)
-                files[f"{name}.{ending}"] = content.getvalue()
-    return files
+    with matplotlib.rc_context(STYLE | INK):
+        drawn = {name: saved(figure) for name, (figure, _) in figures(found).items()}
+    return {f"{name}.{ending}": content for name, files in drawn.items() for ending, content in files.items()}
 
 
 def benchmark_page(rows: Sequence[Mapping[str, Any]], source: Path) -> str:

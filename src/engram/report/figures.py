@@ -7,7 +7,7 @@ from typing import Any
 import matplotlib
 from matplotlib.figure import Figure
 
-__all__ = ["STYLE", "fidelity", "history", "inline", "replay", "scores"]
+__all__ = ["INK", "STYLE", "fidelity", "history", "inline", "replay", "saved", "scores"]
 
 _INK = "#010203"
 """Stands for the page's text colour until the SVG is written."""
@@ -27,6 +27,9 @@ STYLE: Any = {
     "legend.frameon": False,
     "text.parse_math": False,
 }
+
+INK: Any = dict.fromkeys(("text.color", "axes.edgecolor", "axes.labelcolor", "xtick.color", "ytick.color"), "#1b1f24")
+"""Dark ink, for files on white."""
 
 
 def scores(rows: list[dict[str, Any]], metric: str) -> str:
@@ -83,6 +86,17 @@ def fidelity(curves: dict[str, Any], classes: bool) -> str:
         axes.set_ylim(top=1.02)
         axes.legend()
         return inline(figure, "Gradient cosine and agreement of predictions along training")
+
+
+def saved(figure: Figure) -> dict[str, bytes]:
+    """A figure as files on white, without a date: contents by ending."""
+    files = {}
+    for ending in ("svg", "png"):
+        content = io.BytesIO()
+        metadata = {"Date": None} if ending == "svg" else {"Software": None}
+        figure.savefig(content, format=ending, facecolor="white", dpi=160, metadata=metadata)
+        files[ending] = content.getvalue()
+    return files
 
 
 def inline(figure: Figure, title: str, box: str | None = "tight") -> str:

@@ -1,6 +1,5 @@
 """The studies as one self-contained page, and their figures as SVG and PNG."""
 
-import io
 import json
 import math
 from pathlib import Path
@@ -14,7 +13,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from ..errors import ArtefactError
 from ..study import ORDER
-from .figures import STYLE, inline
+from .figures import INK, STYLE, inline, saved
 
 __all__ = ["draw", "theory_page"]
 
@@ -69,18 +68,8 @@ def draw(figure: dict[str, Any]) -> dict[str, bytes]:
     Returns:
         Contents by ending.
     """
-    files = {}
-    with matplotlib.rc_context(
-        STYLE
-        | dict.fromkeys(("text.color", "axes.edgecolor", "axes.labelcolor", "xtick.color", "ytick.color"), "#1b1f24")
-    ):
-        plot = _plot(figure)
-        for ending in ("svg", "png"):
-            content = io.BytesIO()
-            metadata = {"Date": None} if ending == "svg" else {"Software": None}
-            plot.savefig(content, format=ending, facecolor="white", dpi=160, metadata=metadata)
-            files[ending] = content.getvalue()
-    return files
+    with matplotlib.rc_context(STYLE | INK):
+        return saved(_plot(figure))
 
 
 def _svg(figure: dict[str, Any]) -> str:
