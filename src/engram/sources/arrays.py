@@ -72,4 +72,6 @@ class Arrays:
                 raise DataError(
                     f"{self.path} holds an object array, which only a pickle can read: save plain numbers instead"
                 ) from error
-            raise DataError(f"{self.path} is not a readable NumPy archive ({error})") from error
+            # NumPy's own words advise to run what it takes for a pickle.
+            why = "neither .npy nor .npz" if "allow_pickle" in str(error) else error
+            raise DataError(f"{self.path} is not a readable NumPy archive ({why})") from error
