@@ -1,11 +1,12 @@
 """Training in phases: alone and stacked, resumable data order, named parts, two sets."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 import torch
 from torch import nn
 
+from engram import Protocol, defaults, distill, evaluate
 from engram.errors import DivergenceError, NetworkError, SettingError
 from engram.fitting import fit, measure
 from engram.linalg import ridge
@@ -231,3 +232,42 @@ class Softmaxed(Dropped):
 def test_networks_that_cannot_be_trained_are_refused_with_the_reason(network, message):
     with pytest.raises(NetworkError, match=message):
         model_of(network, TASK)
+
+
+def first_output(training):
+    """Size of the outputs after one step from a readout of zeros."""
+    learn = training.phases[0]
+    one = replace(training, phases=(replace(learn, solver=replace(learn.solver, steps=1)),))
+    return float(fit(one, TASK, {"main": samples()}, [0, 1, 2]).outputs(samples(seed=1).inputs).abs().mean())
+
+
+def test_a_wider_network_takes_steps_as_long_as_the_one_for_which_the_rate_was_chosen():
+    training = Training.default(MLP(width=128))
+    own = first_output(training)
+    wide = training.on(MLP(width=4096))
+    assert first_output(wide) == pytest.approx(own, rel=0.25)
+    # The same rate at every width is caught: its first step is 32 times as long.
+    assert first_output(replace(training, network=MLP(width=4096))) > 20 * own
+
+
+def test_narrower_networks_other_architectures_and_plain_descent_keep_their_rate():
+    training = Training.default(MLP(width=32))
+    assert training.on(MLP(width=32)) == training
+    for network in (MLP(width=8), TwoLayer(width=512)):
+        assert training.on(network) == replace(training, network=network)
+    plain = Training.two_phase(TwoLayer(width=8))
+    assert plain.on(TwoLayer(width=64)) == replace(plain, network=TwoLayer(width=64))
+
+
+def test_defaults_choose_their_rate_for_one_width(wine):
+    usual = lambda training: training.phases[0].solver.optimizer.rate  # noqa: E731
+    assert usual(defaults.training(wine, MLP(width=512))) == usual(defaults.training(wine)) / 4
+
+
+def test_replays_and_scores_on_a_wider_network_take_its_rate(wine):
+    memory = distill(wine, steps=2, network=MLP(width=16))
+    wide = MLP(width=64)
+    expected = fit(memory.training.on(wide), memory.task, memory.sets, [0]).outputs(wine.test.inputs)
+    assert torch.equal(memory.fit([0], wide).outputs(wine.test.inputs), expected)
+    scores = evaluate(memory, wine, Protocol(seeds=1, network=wide, baselines=False, full_steps=5))
+    assert scores.rows["engram"].runs[0] == float(score(wine.metric, expected, wine.test.targets)[0])

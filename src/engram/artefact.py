@@ -212,7 +212,7 @@ class Engram:
 
     def fit(self, seeds: list[int], network: Network | None = None, observe: Any = None) -> Fitted:
         """Train one fresh network per seed from the samples."""
-        training = self.training if network is None else replace(self.training, network=network)
+        training = self.training if network is None else self.training.on(network)
         return fit(training, self.task, self.sets, seeds, observe)
 
     def replay(self, seed: int = 0, network: Network | None = None) -> Replay:
@@ -220,7 +220,7 @@ class Engram:
 
         Args:
             seed: of its initial parameters.
-            network: another architecture than the engram's own.
+            network: another architecture than the engram's own; a wider one learns more slowly (`Training.on`).
 
         Returns:
             A model that takes raw inputs.

@@ -423,7 +423,7 @@ def _judged(memory: Engram, problem: Problem, recipe: Recipe, seeds: list[int]) 
     if problem.classes:
         scores["hard"] = _tried(hard, memory.training, problem, seeds) if soft else scores["own"]
     for word in recipe.judges:
-        other = replace(memory.training, network=parse("networks", word))
+        other = memory.training.on(parse("networks", word))
         scores[f"on {word}"] = _tried(memory, other, problem, seeds)
     return scores
 

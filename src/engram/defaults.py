@@ -60,12 +60,16 @@ def training(problem: Problem, architecture: Network | None = None, method: Meth
     if own is not None:
         result: Training = own(architecture)
         return result
-    architecture = architecture or network(problem)
+    return _tuned(problem).on(architecture or network(problem))
+
+
+def _tuned(problem: Problem) -> Training:
+    """The training with the network for which its rate was chosen."""
     if len(problem.task.shape) != 3:
-        return Training.default(architecture, steps=50, rate=1e-3)
+        return Training.default(MLP(), steps=50, rate=1e-3)
     if min(problem.task.shape[1:]) < 28:
-        return Training.default(architecture, steps=50)
-    return Training.default(architecture, steps=100, augment="crop_scale_rotate")
+        return Training.default(ConvNet(width=64), steps=50)
+    return Training.default(ConvNet(width=32), steps=100, augment="crop_scale_rotate")
 
 
 def method(problem: Problem) -> PerformanceMatching:

@@ -6,8 +6,8 @@ readout. The two-layer theory is two phases over two sets. `fitting.fit` carries
 
 import enum
 import math
-from dataclasses import dataclass
-from typing import Protocol
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
 
 import torch
 
@@ -199,6 +199,30 @@ class Training:
         learn = Phase(Descent(Adam(rate), steps, augment=augment), before=(ZeroReadout(),))
         return cls(network, (learn, Phase(Ridge(regularisation), Part.READOUT)))
 
+    def on(self, network: Network) -> "Training":
+        r"""The same training of another network: :math:`\eta' = \eta\,\min(1, \text{width}/\text{width}')` for Adam.
+
+        A step of Adam moves every weight by its rate, and a unit by a sum over as many inputs as the layer before is
+        wide. Another width of the same architecture therefore takes another rate; a narrower one keeps it, since the
+        first layer, whose inputs stay as many, would move too far. Plain descent keeps its rate.
+
+        Args:
+            network: of any architecture; one of another kind keeps the rate.
+
+        Returns:
+            The same phases on this network.
+
+        References:
+            Yang et al. 2022, Tensor Programs V, arXiv 2203.03466 (table 3, Adam).
+
+        Example:
+            >>> from engram.networks.mlp import MLP
+            >>> Training.default(MLP(width=128), rate=4e-3).on(MLP(width=512)).phases[0].solver.optimizer.rate
+            0.001
+        """
+        factor = _narrower(self.network, network)
+        return Training(network, tuple(_slowed(phase, factor) for phase in self.phases))
+
     @classmethod
     def two_phase(cls, network: Network, rate: float = 1.0, readout: Ridge = Ridge()) -> "Training":
         """The theory's training: one step of the first layer on one set, then the readout on another.
@@ -219,3 +243,17 @@ class Training:
         """
         step = Phase(Descent(SGD(rate, decay=1 / rate), steps=1), Part.FIRST_LAYER, "features")
         return cls(network, (step, Phase(readout, Part.READOUT, "readout", (RedrawBiases(), NormaliseRows()))))
+
+
+def _narrower(one: Any, other: Any) -> float:
+    """By how much the first of two networks of one architecture is narrower than the second, at most 1."""
+    known = type(one) is type(other) and hasattr(one, "width")
+    return min(1.0, one.width / other.width) if known else 1.0
+
+
+def _slowed(phase: Phase, factor: float) -> Phase:
+    solver = phase.solver
+    if not isinstance(solver, Descent) or not isinstance(solver.optimizer, Adam):
+        return phase
+    slower = replace(solver.optimizer, rate=factor * solver.optimizer.rate)
+    return replace(phase, solver=replace(solver, optimizer=slower))

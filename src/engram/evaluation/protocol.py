@@ -119,7 +119,7 @@ def _rows(
     engram: Engram, problem: Problem, protocol: Protocol, watch: Callable[[str, float], None]
 ) -> Iterator[tuple[str, Row]]:
     seeds = list(range(protocol.seeds))
-    training = engram.training if protocol.network is None else Training(protocol.network, engram.training.phases)
+    training = engram.training if protocol.network is None else engram.training.on(protocol.network)
     begun = time.perf_counter()
     fitted = fit(training, problem.task, engram.sets, seeds)
     seconds = (time.perf_counter() - begun) / len(seeds)
