@@ -22,7 +22,7 @@ from .random import stream
 from .selection import Labels, Samples, Start, initial, labelling, relabelled
 from .training import Training
 
-__all__ = ["Batch", "Matcher", "Matching", "Outer", "Scene", "drawn_by_class", "grouped"]
+__all__ = ["Batch", "Matcher", "Matching", "Outer", "Pooled", "Scene", "drawn_by_class", "grouped"]
 
 Batch = tuple[Tensor, Tensor, Tensor | None]
 
@@ -253,6 +253,38 @@ class Matcher(ABC):
     @property
     def _outer(self) -> Outer:
         return Outer(self.rates(), self.steps, self.momentum, self.cosine, self.clip)
+
+
+@dataclass(frozen=True)
+class Pooled(Matcher):
+    """A matcher whose networks stand in a pool, at different stages of training.
+
+    Args:
+        pool: networks kept.
+        networks: networks used per outer step.
+        advance: inner steps that a used network is then trained.
+        oldest: age in inner steps at which a network is replaced: 0 for fresh ones in every outer step, the training's
+            own length when None.
+
+    Raises:
+        SettingError: a value out of range.
+    """
+
+    pool: int = 10
+    networks: int = 1
+    advance: int = 1
+    oldest: int | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if min(self.pool, self.networks, self.advance) < 1 or (self.oldest or 0) < 0:
+            raise SettingError(f"{self}: pool, networks and advance are at least 1, oldest at least 0")
+
+    def nursery(self, problem: Problem, training: Training, seed: int) -> tuple[Nursery, int, int]:
+        """Networks that follow the training."""
+        oldest = getattr(training.phases[0].solver, "steps", 0) if self.oldest is None else self.oldest
+        born = Nursery(training, problem.task, self.pool, oldest, seed, str(problem.train.device))
+        return born, self.networks, self.advance
 
 
 def drawn_by_class(split: Split, groups: tuple[Tensor, ...], size: int, generator: torch.Generator) -> Batch:

@@ -12,8 +12,7 @@ from ..errors import SettingError
 from ..fitting import each_network
 from ..network import model_of
 from ..optimizers import Params
-from ..outer import Batch, Matcher, Scene, drawn_by_class
-from ..pool import Nursery
+from ..outer import Batch, Pooled, Scene, drawn_by_class
 from ..problem import Problem
 from ..training import Training
 
@@ -21,7 +20,7 @@ __all__ = ["CharacteristicMatching"]
 
 
 @dataclass(frozen=True)
-class CharacteristicMatching(Matcher):
+class CharacteristicMatching(Pooled):
     r"""Match characteristic functions of normalised features at frequencies that learn to tell the two sets apart.
 
     .. math:: \min_x \max_\sigma\ \mathbb E_{\theta, t}\ \sum_c \sqrt{\alpha\,(|\Phi_x| - |\Phi_X|)^2
@@ -32,10 +31,6 @@ class CharacteristicMatching(Matcher):
     rows, so that features say something of the data.
 
     Args:
-        pool: networks kept.
-        networks: networks used per outer step.
-        advance: inner steps that a used network is trained on real rows.
-        oldest: age in inner steps at which a network is replaced.
         frequencies: drawn in each outer step.
         spread_rate: outer rate by which log sigma climbs; 0 keeps it at zero.
         amplitude: :math:`\alpha` in [0, 1]: weight of amplitudes (diversity) against phases (realism).
@@ -55,27 +50,18 @@ class CharacteristicMatching(Matcher):
         256
     """
 
-    pool: int = 10
-    networks: int = 1
     advance: int = 2
-    oldest: int = 100
+    oldest: int | None = 100
     frequencies: int = 256
     spread_rate: float = 0.01
     amplitude: float = 0.5
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if min(self.pool, self.networks, self.advance, self.oldest, self.frequencies) < 1:
-            raise SettingError(f"{self}: pool, networks, advance, oldest and frequencies are at least 1")
-        if not 0 <= self.amplitude <= 1 or self.spread_rate < 0:
-            raise SettingError(f"{self}: amplitude lies in [0, 1], spread_rate is at least 0")
+        if not 0 <= self.amplitude <= 1 or self.spread_rate < 0 or self.frequencies < 1:
+            raise SettingError(f"{self}: amplitude lies in [0, 1], spread_rate is at least 0, frequencies at least 1")
         if self.label_rate:
             raise SettingError("characteristic-function matching does not move labels: use labels=teacher")
-
-    def nursery(self, problem: Problem, training: Training, seed: int) -> tuple[Nursery, int, int]:
-        """Networks that learn from real rows."""
-        born = Nursery(training, problem.task, self.pool, self.oldest, seed, str(problem.train.device))
-        return born, self.networks, self.advance
 
     def lesson(self, scene: Scene, canvas: Canvas) -> Batch:
         """Real rows."""

@@ -9,16 +9,13 @@ from torch.func import grad_and_value
 from ..errors import SettingError
 from ..fitting import each_network
 from ..optimizers import Params
-from ..outer import Matcher, Scene, drawn_by_class
-from ..pool import Nursery
-from ..problem import Problem
-from ..training import Training
+from ..outer import Pooled, Scene, drawn_by_class
 
 __all__ = ["DistributionMatching"]
 
 
 @dataclass(frozen=True)
-class DistributionMatching(Matcher):
+class DistributionMatching(Pooled):
     r"""Match mean features of each class over random networks.
 
     .. math:: \min_x\ \mathbb E_{\theta,\omega} \sum_c \big|\tfrac1{n_c}\sum_i \phi_\theta(A_\omega(x_{c,i}))
@@ -28,13 +25,10 @@ class DistributionMatching(Matcher):
     are hard, or a teacher's. A regression target is one class.
 
     Args:
-        pool: networks kept.
-        networks: networks used per outer step.
-        oldest: age in inner steps at which a network is replaced; 0 for fresh ones in every outer step.
-        advance: inner steps that a used network is trained on the samples.
+        oldest: 0, fresh networks in every outer step, unless said (`Pooled`).
 
     Raises:
-        SettingError: a value out of range.
+        SettingError: a value out of range, or labels that move.
 
     Deviations from the paper:
         1. k-means centres to start from. 2. Adam. 3. Features after the last pooling, as a readout reads them.
@@ -48,21 +42,12 @@ class DistributionMatching(Matcher):
     """
 
     pool: int = 1
-    networks: int = 1
-    oldest: int = 0
-    advance: int = 1
+    oldest: int | None = 0
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if min(self.pool, self.networks, self.advance) < 1 or self.oldest < 0:
-            raise SettingError(f"{self}: pool, networks and advance are at least 1, oldest at least 0")
         if self.label_rate:
             raise SettingError("distribution matching does not move labels: use labels=teacher")
-
-    def nursery(self, problem: Problem, training: Training, seed: int) -> tuple[Nursery, int, int]:
-        """Random networks."""
-        born = Nursery(training, problem.task, self.pool, self.oldest, seed, str(problem.train.device))
-        return born, self.networks, self.advance
 
     def slope(self, scene: Scene) -> tuple[Params, Tensor]:
         """Match means on one real batch per class."""

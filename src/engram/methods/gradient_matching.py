@@ -15,7 +15,7 @@ from ..errors import SettingError
 from ..fitting import measure, refit
 from ..network import LARGE_IMAGE, Model
 from ..optimizers import Params
-from ..outer import Batch, Matcher, Scene, drawn_by_class, grouped
+from ..outer import Batch, Pooled, Scene, drawn_by_class, grouped
 from ..pool import Nursery
 from ..problem import Problem
 from ..training import Loss, Ridge, Training
@@ -24,7 +24,7 @@ __all__ = ["GradientMatching"]
 
 
 @dataclass(frozen=True)
-class GradientMatching(Matcher):
+class GradientMatching(Pooled):
     r"""Learn samples whose gradients are parallel to those of the real data, class by class.
 
     .. math:: \min_x\ \mathbb E_{\theta,\omega} \sum_c \sum_l 1 - \cos\big(\nabla_{\theta_l}\mathcal L(A_\omega(x_c)),
@@ -36,10 +36,6 @@ class GradientMatching(Matcher):
     With `augment` it is DSA; with `formation` and networks raised on real rows, IDC.
 
     Args:
-        pool: networks kept.
-        networks: networks used per outer step.
-        advance: inner steps that a used network is trained.
-        oldest: age in inner steps at which a network is replaced.
         per: gradients of each class apart, or of a mixed batch.
         grain: what has a direction of its own: each output unit, each layer, or the whole gradient.
         raised_on: whether networks learn from the samples (DC) or from real rows (IDC).
@@ -66,10 +62,7 @@ class GradientMatching(Matcher):
     """
 
     batch: int = 32
-    pool: int = 10
-    networks: int = 1
-    advance: int = 1
-    oldest: int = 50
+    oldest: int | None = 50
     per: Literal["class", "batch"] = "class"
     grain: Grain = "layer"
     raised_on: Literal["samples", "real"] = "samples"
@@ -81,16 +74,13 @@ class GradientMatching(Matcher):
         super().__post_init__()
         if not self.temperature > 0:
             raise SettingError(f"{self}: the temperature is positive")
-        if min(self.pool, self.networks, self.advance, self.oldest) < 1:
-            raise SettingError(f"{self}: pool, networks, advance and oldest are at least 1")
 
     def nursery(self, problem: Problem, training: Training, seed: int) -> tuple[Nursery, int, int]:
         """Networks up to a certain age; with a readout of their own it starts at random, since zero passes nothing on."""
         if self.readout == "own":
             first, *rest = training.phases
             training = replace(training, phases=(replace(first, before=()), *rest))
-        born = Nursery(training, problem.task, self.pool, self.oldest, seed, str(problem.train.device))
-        return born, self.networks, self.advance
+        return super().nursery(problem, training, seed)
 
     def lesson(self, scene: Scene, canvas: Canvas) -> Batch | None:
         """The samples, or real rows."""

@@ -13,8 +13,7 @@ from ..hypergradients import Hypergradient, State, Unroll
 from ..linalg import ridge
 from ..network import Model
 from ..optimizers import SGD, Params
-from ..outer import Batch, Matcher, Scene
-from ..pool import Nursery
+from ..outer import Batch, Pooled, Scene
 from ..problem import Problem
 from ..random import stream
 from ..training import Descent, Loss, Phase, Ridge, Training
@@ -23,7 +22,7 @@ __all__ = ["PerformanceMatching"]
 
 
 @dataclass(frozen=True)
-class PerformanceMatching(Matcher):
+class PerformanceMatching(Pooled):
     r"""Learn samples such that a network trained on them, its readout solved in closed form, fits the real data.
 
     .. math:: \min_{x, y}\ \mathbb E_{\theta}\, \ell\big(\phi_\theta(X)\,W(x, y)/\tau,\ Y\big), \qquad
@@ -37,10 +36,6 @@ class PerformanceMatching(Matcher):
     :math:`\theta` depends on the samples too; with `oldest=0` every outer step then starts from fresh networks.
 
     Args:
-        pool: networks kept.
-        networks: networks used per outer step.
-        advance: inner steps that a used network is trained.
-        oldest: age in inner steps at which a network is replaced; the training's own length when None.
         temperature: :math:`\tau`, positive; the sharper, the more the loss looks at rows near the boundary.
         noise: standard deviation of Gaussian noise added to the real rows, which keeps few samples from
             fitting few rows too closely.
@@ -68,9 +63,6 @@ class PerformanceMatching(Matcher):
     steps: int = 1500
     label_rate: float = 0.01
     pool: int = 8
-    networks: int = 1
-    advance: int = 1
-    oldest: int | None = None
     temperature: float = 0.1
     noise: float = 0.0
     hypergradient: Hypergradient = Unroll()
@@ -78,18 +70,10 @@ class PerformanceMatching(Matcher):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if min(self.noise, self.oldest or 0) < 0 or not self.temperature > 0:
-            raise SettingError(f"{self}: noise and oldest are at least 0, the temperature is positive")
-        if min(self.pool, self.networks, self.advance) < 1:
-            raise SettingError(f"{self}: pool, networks and advance are at least 1")
+        if self.noise < 0 or not self.temperature > 0:
+            raise SettingError(f"{self}: noise is at least 0, the temperature is positive")
         if self.inner_rate is not None and not self.inner_rate > 0:
             raise SettingError(f"{self}: inner_rate is positive")
-
-    def nursery(self, problem: Problem, training: Training, seed: int) -> tuple[Nursery, int, int]:
-        """Networks at every stage of the training."""
-        oldest = getattr(training.phases[0].solver, "steps", 0) if self.oldest is None else self.oldest
-        born = Nursery(training, problem.task, self.pool, oldest, seed, str(problem.train.device))
-        return born, self.networks, self.advance
 
     def extra(self, problem: Problem, training: Training, seed: int) -> Params:
         """None; refuses a training that the samples cannot reach."""
