@@ -11,13 +11,12 @@ import jinja2
 import matplotlib
 from markupsafe import Markup
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from ..benchmark import FULL
 from ..evaluation.robust import augmentation_robust, label_robust
 from ..published import PUBLISHED
 from ..study import Measured
-from .figures import INK, STYLE, inline, saved
+from .figures import INK, STYLE, inline, plain_log, saved
 
 __all__ = ["Line", "Table", "benchmark_page", "figures", "plus_minus", "save", "sure", "tables"]
 
@@ -244,7 +243,7 @@ def _cost(table: Table) -> Figure:
             style = {FULL: "-", _RANDOM: ":", _SOFT: "-."}.get(line.method, "--")
             label = {FULL: "all data", _SOFT: "random + soft labels"}.get(line.method, line.method)
             axes.axhline(line.score.value, color=_COLOURS[line.kind], linestyle=style, linewidth=1.2, label=label)
-    _plain_log(axes)
+    plain_log(axes.xaxis)
     axes.set_xlabel("seconds")
     axes.set_ylabel(f"test {table.metric}")
     axes.legend(fontsize=8, loc="upper left", bbox_to_anchor=(1.01, 1.02))
@@ -255,14 +254,6 @@ def _look(place: int) -> dict[str, Any]:
     """Marker and colour of a method."""
     colour = matplotlib.colormaps["tab10"](place % 10)
     return {"marker": "osD^vP*Xh"[place % 9], "markersize": 5, "capsize": 2, "color": colour}
-
-
-def _plain_log(axes: Any) -> None:
-    """A logarithmic axis whose numbers are written out."""
-    axes.set_xscale("log")
-    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
-    axes.xaxis.set_minor_formatter(NullFormatter())
 
 
 def _transfer(table: Table) -> Figure:
@@ -308,7 +299,7 @@ def _budgets(several: Sequence[Table]) -> Figure:
             label=method,
             **_look(place) | ({} if kind == "distilled" else {"color": _COLOURS["baseline"]}),
         )
-    _plain_log(axes)
+    plain_log(axes.xaxis)
     axes.set_xlabel("bytes")
     axes.set_ylabel(f"test {several[0].metric}")
     axes.legend(fontsize=7, loc="upper left", bbox_to_anchor=(1.01, 1), ncols=2)

@@ -5,9 +5,11 @@ import re
 from typing import Any
 
 import matplotlib
+from matplotlib.axis import XAxis, YAxis
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-__all__ = ["INK", "STYLE", "fidelity", "history", "inline", "replay", "saved", "scores"]
+__all__ = ["INK", "STYLE", "fidelity", "history", "inline", "plain_log", "replay", "saved", "scores"]
 
 _INK = "#010203"
 """Stands for the page's text colour until the SVG is written."""
@@ -86,6 +88,14 @@ def fidelity(curves: dict[str, Any], classes: bool) -> str:
         axes.set_ylim(top=1.02)
         axes.legend()
         return inline(figure, "Gradient cosine and agreement of predictions along training")
+
+
+def plain_log(axis: XAxis | YAxis, subs: tuple[int, ...] = (1, 2, 5)) -> None:
+    """Make an axis logarithmic, with a number written out at these multiples of every power of ten."""
+    axis.axes.set(**{f"{axis.axis_name}scale": "log"})
+    axis.set_major_locator(LogLocator(subs=subs))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
+    axis.set_minor_formatter(NullFormatter())
 
 
 def saved(figure: Figure) -> dict[str, bytes]:

@@ -9,11 +9,10 @@ import jinja2
 import matplotlib
 from markupsafe import Markup
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from ..errors import ArtefactError
 from ..study import ORDER
-from .figures import INK, STYLE, inline, saved
+from .figures import INK, STYLE, inline, plain_log, saved
 
 __all__ = ["draw", "theory_page"]
 
@@ -111,16 +110,9 @@ def _plot(figure: dict[str, Any]) -> Figure:
                 label=curve["label"],
             )
             points += 1
-    plain = FuncFormatter(lambda value, _: f"{value:,.10g}")
-    for wanted, axis, scale in (
-        (figure["log_x"], axes.xaxis, axes.set_xscale),
-        (figure["log_y"], axes.yaxis, axes.set_yscale),
-    ):
+    for wanted, axis in ((figure["log_x"], axes.xaxis), (figure["log_y"], axes.yaxis)):
         if wanted:
-            scale("log")
-            axis.set_major_locator(LogLocator(subs=(1, 2, 5) if _decades(figure, axis is axes.xaxis) < 2.5 else (1,)))
-            axis.set_major_formatter(plain)
-            axis.set_minor_formatter(NullFormatter())
+            plain_log(axis, (1, 2, 5) if _decades(figure, axis is axes.xaxis) < 2.5 else (1,))
     axes.set_xlabel(figure["x"])
     axes.set_ylabel(figure["y"])
     if len(figure["curves"]) > 1:
