@@ -13,7 +13,7 @@ from torch.utils._pytree import tree_map
 from .augmentation import Augmentation, augmentation
 from .errors import DivergenceError, SettingError
 from .linalg import penalised, ridge, solve, with_bias
-from .network import LARGE_IMAGE, Model, initialise, model_of, stack
+from .network import Model, initialise, large_image, model_of, stack
 from .optimizers import Moments, Params
 from .problem import Split, Task
 from .random import isolated, stream
@@ -365,7 +365,7 @@ def each_network(function: Callable[..., Any], *args: Any, apart: bool = False) 
 def _heavy(args: tuple[Any, ...]) -> bool:
     """Whether images are so large that a CPU does better network by network (1.4 times at 28 pixels, measured)."""
     images = (arg for arg in args if isinstance(arg, Tensor) and arg.ndim >= 4)
-    return any(arg.shape[-1] * arg.shape[-2] >= LARGE_IMAGE and arg.device.type == "cpu" for arg in images)
+    return any(large_image(arg.shape[-3:]) and arg.device.type == "cpu" for arg in images)
 
 
 def _device(data: Data) -> torch.device:

@@ -18,7 +18,7 @@ from .errors import ArtefactError, DivergenceError
 from .fitting import Fitted, fit
 from .method import Method, Metrics
 from .metrics import score
-from .network import LARGE_IMAGE, Network
+from .network import Network, large_image
 from .problem import Problem, Split
 from .published import method_of, network_of
 from .random import isolated
@@ -218,12 +218,11 @@ def configured(method: Method, steps: int | None) -> Method:
 
 def validation_interval(steps: int, problem: Problem) -> int:
     """Ten validations in a run; of large images, where one costs as much as many steps, none within a hundred."""
-    return max(1, steps // 10, 100 if _large(problem) else 0)
+    return max(1, steps // 10, 100 if _slow(problem) else 0)
 
 
-def _large(problem: Problem) -> bool:
-    shape = problem.task.shape
-    return len(shape) == 3 and shape[1] * shape[2] >= LARGE_IMAGE and problem.train.device.type == "cpu"
+def _slow(problem: Problem) -> bool:
+    return large_image(problem.task.shape) and problem.train.device.type == "cpu"
 
 
 def outputs(fitted: Fitted, split: Split) -> torch.Tensor:
@@ -232,8 +231,7 @@ def outputs(fitted: Fitted, split: Split) -> torch.Tensor:
     Large images are seen at half precision: twice as fast, and one prediction in a thousand is another one.
     """
     size = max(32, 512 // fitted.networks)
-    half = split.inputs.ndim == 4 and split.inputs[0, 0].numel() >= LARGE_IMAGE
-    return torch.cat([fitted.outputs(x, half) for x, _, _ in split.batches(size)], dim=1)
+    return torch.cat([fitted.outputs(x, half=True) for x, _, _ in split.batches(size)], dim=1)
 
 
 def save_checkpoint(path: str | Path, current: Run, identity: str) -> None:
@@ -295,7 +293,7 @@ def _finite(canvases: Mapping[str, Canvas]) -> bool:
 def _validate(canvases: Mapping[str, Canvas], problem: Problem, training: Training, precision: Precision) -> float:
     engram = bare(canvases, problem, training, precision)
     try:
-        seeds = _VALIDATION_SEEDS[: 2 if _large(problem) else 3]
+        seeds = _VALIDATION_SEEDS[: 2 if _slow(problem) else 3]
         fitted = fit(training, problem.task, engram.sets, seeds)
     except DivergenceError:
         return float("-inf")

@@ -16,10 +16,9 @@ from .optimizers import Params
 from .problem import Task
 from .random import isolated
 
-__all__ = ["LARGE_IMAGE", "Model", "Net", "Network", "initialise", "model_of", "stack"]
+__all__ = ["Model", "Net", "Network", "initialise", "large_image", "model_of", "stack"]
 
-LARGE_IMAGE = 28 * 28
-"""Pixels from which convolutions fill a core by themselves, and gain by half precision."""
+_LARGE = 28 * 28
 
 
 class Network(Protocol):
@@ -88,8 +87,7 @@ class Model:
         # A readout that shares its weights with another layer stands alone once it is fitted in closed form.
         full = {alias: params[name] for alias, name in self.tied.items() if alias not in params} | params
         module = self.learner if training else self.module
-        half = half and inputs.ndim == 4 and inputs.shape[-1] * inputs.shape[-2] >= LARGE_IMAGE
-        half = half and _has_bfloat16(inputs.device.type)
+        half = half and large_image(inputs.shape[1:]) and _has_bfloat16(inputs.device.type)
         if half and not any(isinstance(part, nn.GroupNorm) for part in module.modules()):
             # Channels last is slower where norms stand between convolutions.
             last = torch.channels_last
@@ -188,6 +186,14 @@ def initialise(network: Network, task: Task, seed: int, *names: str | int) -> Pa
 def stack(networks: Sequence[Params]) -> Params:
     """Stack the parameters of several networks along a new leading axis."""
     return {key: torch.stack([params[key] for params in networks]) for key in networks[0]}
+
+
+def large_image(shape: Sequence[int]) -> bool:
+    """Whether inputs of this shape are images of 28 by 28 pixels or more.
+
+    Their convolutions fill a core by themselves, and gain by half precision.
+    """
+    return len(shape) == 3 and shape[1] * shape[2] >= _LARGE
 
 
 def activation(name: str) -> Any:

@@ -1,6 +1,5 @@
 """Training on everything: the ceiling, and the teacher of soft labels."""
 
-import math
 import time
 import warnings
 from collections.abc import Callable, Iterator
@@ -20,7 +19,7 @@ from ..experts import Experts, Watch, learn, told
 from ..fitting import Fitted, fit
 from ..loop import outputs
 from ..metrics import Metric, score
-from ..network import LARGE_IMAGE, Network, initialise, model_of
+from ..network import Network, initialise, large_image, model_of
 from ..optimizers import Adam, Params
 from ..problem import Problem, Split
 from ..random import minibatch
@@ -64,8 +63,8 @@ class Linear:
 
 def full_steps(problem: Problem) -> int:
     """Twenty passes over small data; over large at most 3000 steps, or 1000 where a step takes a CPU long."""
-    large = math.prod(problem.task.shape) >= LARGE_IMAGE and problem.train.device.type != "cuda"
-    return min(1000 if large else 3000, max(300, 20 * len(problem.train) // 64))
+    slow = large_image(problem.task.shape) and problem.train.device.type != "cuda"
+    return min(1000 if slow else 3000, max(300, 20 * len(problem.train) // 64))
 
 
 def train_full(
@@ -92,7 +91,7 @@ def train_full(
     loss = Loss.CROSS_ENTROPY if problem.classes else Loss.SQUARED
     begun = time.perf_counter()
     # Large images fill a core by themselves: network by network, at half precision.
-    apart = len(problem.task.shape) == 3 and math.prod(problem.task.shape[1:]) >= LARGE_IMAGE
+    apart = large_image(problem.task.shape)
     groups = [[seed] for seed in seeds] if apart else [seeds]
     found = []
     for place, group in enumerate(groups):

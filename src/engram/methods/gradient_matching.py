@@ -13,7 +13,7 @@ from ..canvas import Canvas
 from ..distances import Grain, cosine_distance
 from ..errors import SettingError
 from ..fitting import measure, refit
-from ..network import LARGE_IMAGE, Model
+from ..network import Model, large_image
 from ..optimizers import Params
 from ..outer import Batch, Pooled, Scene, drawn_by_class, grouped
 from ..pool import Nursery
@@ -130,7 +130,7 @@ def _gradients(
         return grad(lambda p: measure(loss, model.outputs(p, x, half=half) / temperature, y, w))(network)
 
     x, y, w = batches
-    if x[0, 0].ndim == 3 and x[0, 0, 0].numel() >= LARGE_IMAGE and x.device.type == "cpu":
+    if large_image(x.shape[2:]) and x.device.type == "cpu":
         rows = []
         for k in range(len(next(iter(params.values())))):
             network = {key: value[k] for key, value in params.items()}
