@@ -11,6 +11,7 @@ from engram import defaults
 from engram.budget import PerClass, Precision
 from engram.errors import ArtefactError, NetworkError, SettingError
 from engram.experts import experts
+from engram.fitting import measure
 from engram.hypergradients import Unroll
 from engram.loop import distill, iterate
 from engram.methods.characteristic_matching import CharacteristicMatching, characteristic_distance
@@ -107,17 +108,15 @@ def test_constant_memory_moves_samples_as_plain_unrolling_does(digits):
         assert float(moved[0][key].abs().max()) > 0
 
 
-def test_gradients_of_linear_heads_are_those_of_automatic_differentiation(wine):
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("classify", [False, True])
+def test_gradients_of_linear_heads_are_those_of_automatic_differentiation(wine, classify, weighted):
     x, y, _ = wine.train.batch(slice(0, 20))
+    w = torch.linspace(0.5, 2, 20) if weighted else None
     heads = torch.randn(2, 13, 3, generator=stream(0, "heads")).requires_grad_()
-    for classify in (True, False):
-        loss = 0
-        for head in heads:
-            found = x @ head
-            each = -((y + 1 / 3) * found.log_softmax(-1)).sum(-1) if classify else (found - y).square().sum(-1)
-            loss = loss + each.mean()
-        (expected,) = torch.autograd.grad(loss, heads)
-        assert torch.allclose(head_gradients(x, y, heads.detach(), classify), expected, atol=1e-5)
+    loss = sum(measure(Loss.CROSS_ENTROPY if classify else Loss.SQUARED, x @ head, y, w) for head in heads)
+    (expected,) = torch.autograd.grad(loss, heads)
+    assert torch.allclose(head_gradients(x, y, heads.detach(), classify, w), expected, atol=1e-5)
 
 
 def test_characteristic_distance_has_its_known_value():

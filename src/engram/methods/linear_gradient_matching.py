@@ -80,7 +80,7 @@ class LinearGradientMatching(Matcher):
         """Match on one real batch."""
         problem, canvas = scene.problem, scene.state.canvas
         embed, glance = self._embedding(scene)
-        x, y, _ = problem.train.sample(self.batch, scene.state.step, scene.state.seed, "real")
+        x, y, w = problem.train.sample(self.batch, scene.state.step, scene.state.seed, "real")
         (x,) = self.augmented(scene, x)
         with torch.no_grad():
             real = glance(x)
@@ -90,7 +90,7 @@ class LinearGradientMatching(Matcher):
         shape = (self.heads, real.shape[1], problem.task.outputs)
         heads = torch.randn(shape, generator=scene.stream("heads")).to(real) / real.shape[1] ** 0.5
         classify = problem.classes is not None
-        target = head_gradients(real / scale, y, heads, classify)
+        target = head_gradients(real / scale, y, heads, classify, w)
 
         def gap(free: Params) -> Tensor:
             samples = canvas.with_free(free).decode()
@@ -111,9 +111,11 @@ class LinearGradientMatching(Matcher):
         return lambda x: model.features(params, x), lambda x: model.features(params, x, half=True)
 
 
-def head_gradients(features: Tensor, targets: Tensor, heads: Tensor, classify: bool) -> Tensor:
-    """Gradient of the mean loss in each linear head: (N, F), (N, C), (heads, F, C) to (heads, F, C)."""
+def head_gradients(
+    features: Tensor, targets: Tensor, heads: Tensor, classify: bool, weights: Tensor | None = None
+) -> Tensor:
+    """Gradient of the mean loss in each linear head: (N, F), (N, C), (heads, F, C), weights (N,) to (heads, F, C)."""
     found = features @ heads
     # Targets are centred scores; a softmax sums to one.
     error = found.softmax(-1) - targets - 1 / targets.shape[-1] if classify else 2 * (found - targets)
-    return features.mT @ error / len(features)
+    return features.mT @ (error if weights is None else weights[:, None] * error) / len(features)
