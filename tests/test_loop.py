@@ -61,6 +61,14 @@ def test_forty_steps_are_twenty_saved_loaded_and_twenty_more(method, wine, tmp_p
     assert str(whole.history) == str(halves.history)
 
 
+def test_a_run_that_goes_on_counts_the_seconds_before(wine, tmp_path):
+    method, training = PerformanceMatching(steps=4), defaults.training(wine, MLP(width=8))
+    stopped = runs(method, wine, training, stop=2)
+    assert stopped.seconds > 0
+    save_checkpoint(tmp_path / "c", dataclasses.replace(stopped, seconds=1000.0), "own")
+    assert 1000 < runs(method, wine, training, start=resume(tmp_path / "c", "own")).seconds < 1600
+
+
 def test_a_checkpoint_of_other_settings_or_data_is_refused(wine, diabetes, tmp_path):
     method, training = PerformanceMatching(steps=4), defaults.training(wine, MLP(width=8))
     save_checkpoint(tmp_path / "c", runs(method, wine, training, stop=2), "own")

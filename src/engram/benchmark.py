@@ -352,9 +352,10 @@ def measure(cell: Cell, recipe: Recipe, device: str, checkpoint: Path) -> dict[s
     precision = defaults.precision(problem)
     prepare = getattr(method, "prepare", None)
     prepared = prepare(problem, training, cell.seed).seconds if prepare is not None else 0.0
-    begun = time.monotonic()
     identity = identify(method, problem, training, cell.budget, precision, cell.seed)
     start = _continued(checkpoint, identity, device)
+    # Interrupted runs count what they took before.
+    begun = time.monotonic() - (start.seconds if start else 0.0)
     saved, current = time.monotonic(), start
     for current, _ in run(
         method, problem, training, cell.budget, cell.seed, precision, validation_interval(method.steps, problem), start

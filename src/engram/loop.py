@@ -1,6 +1,7 @@
 """The outer loop: iterate a method, keep what does best on `select`, checkpoint, resume."""
 
 import platform
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -42,6 +43,7 @@ class Run:
         best_score: their score.
         history: (step, loss, validation score) at every validation.
         status: running, done, or diverged at a step.
+        seconds: that it took so far, in all processes together.
     """
 
     state: Any
@@ -50,6 +52,7 @@ class Run:
     best_score: float
     history: tuple[tuple[int, float, float], ...] = ()
     status: str = "running"
+    seconds: float = 0.0
 
 
 def iterate(
@@ -116,6 +119,7 @@ def run(
     Yields:
         The run after every step (first: before any), and the step's metrics.
     """
+    begun = time.perf_counter() - (start.seconds if start else 0.0)
     if start is None:
         state = method.init(problem, training, budget, precision, seed)
         canvases = method.export(state)
@@ -144,6 +148,7 @@ def run(
                 best=canvases if better else current.best,
                 best_score=value if better else current.best_score,
             )
+        current = replace(current, seconds=time.perf_counter() - begun)
         yield current, metrics
 
 

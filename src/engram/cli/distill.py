@@ -129,7 +129,8 @@ def command(
         save_checkpoint(beside.checkpoint, last, identity)
 
     say(f"engram: distilling {problem.name}: {len(problem.train):,} rows, {chosen.steps:,} steps")
-    begun = saved = time.perf_counter()
+    saved = time.perf_counter()
+    begun = saved - (last.seconds if last else 0.0)
     try:
         with progress() as bar:
             prepare = getattr(chosen, "prepare", None)
