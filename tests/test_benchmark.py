@@ -3,6 +3,7 @@
 import json
 import multiprocessing
 
+import pandas
 import pytest
 
 from engram.benchmark import BASELINES, Cell, Recipe, Results, conduct, everything, hardened, plain
@@ -234,6 +235,9 @@ def test_the_commands_run_show_and_refuse(tmp_path, capsys):
     shown = json.loads(capsys.readouterr().out)
     assert [line["method"] for line in shown["tables"][0]["lines"]] == ["full", "random"]
     assert (tmp_path / "rows" / "benchmark.html").is_file()
+    kept = pandas.read_csv(tmp_path / "rows" / "tables.csv")
+    assert list(kept["method"]) == ["full", "random"]
+    assert list(kept["score.value"]) == [line["score"]["value"] for line in shown["tables"][0]["lines"]]
     assert command("show", out) == 0
     assert "random" in capsys.readouterr().out
     for wrong, said in (

@@ -10,6 +10,9 @@ import click
 
 from ._terminal import device_of, device_option, emit, force_option, json_option, progress, say
 
+_TABLE = ("dataset", "budget", "network", "metric")
+"""By what a table says of what it is."""
+
 
 @click.group("benchmark")
 def command() -> None:
@@ -144,7 +147,7 @@ def run(
 )
 @json_option
 def show(file: Path, out: Path | None, as_json: bool) -> None:
-    """Print FILE's tables, and write figures and one page beside it."""
+    """Print FILE's tables; write them as tables.csv, figures and one page beside it."""
     from ..benchmark import Results
     from ..container import replace_file
     from ..errors import ArtefactError, OutputError
@@ -156,6 +159,7 @@ def show(file: Path, out: Path | None, as_json: bool) -> None:
         found = tables(rows)
         contents = {f"figures/{name}": content for name, content in save(found).items()}
         contents["benchmark.html"] = benchmark_page(rows, file).encode()
+        contents["tables.csv"] = _csv([_plain(table) for table in found])
     except (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError) as error:
         raise ArtefactError(f"{file} holds rows that are not a benchmark's ({error!r}): run it again") from error
     try:
@@ -180,8 +184,16 @@ def _plain(table: Any) -> dict[str, Any]:
             | {key: getattr(line, key) for key in ("method", "kind", "items", "bytes", "seconds", "memory", "settings")}
             | {key: {k: v.as_json() for k, v in getattr(line, key).items()} for key in ("gains", "transfer")}
         )
-    names = ("dataset", "budget", "network", "metric")
-    return {name: getattr(table, name) for name in names} | {"lines": lines, "unfinished": len(table.failures)}
+    return {name: getattr(table, name) for name in _TABLE} | {"lines": lines, "unfinished": len(table.failures)}
+
+
+def _csv(found: list[dict[str, Any]]) -> bytes:
+    """One line for each method of each table."""
+    import pandas
+
+    lines = [{key: table[key] for key in _TABLE} | line for table in found for line in table["lines"]]
+    known = [{key: value for key, value in line.items() if value is not None} for line in lines]
+    return str(pandas.json_normalize(known).convert_dtypes().to_csv(index=False)).encode()
 
 
 def _print(found: Any, plus_minus: Any) -> None:
