@@ -1,8 +1,10 @@
-"""Ablate the rate at which networks of other widths are replayed: kept as it is, or by `Training.on`.
+"""Ablate the rate at which networks of other widths are replayed: kept, or in inverse proportion to the width.
 
 python benchmarks/widths.py run [--data FOLDER]   measure what is not yet in results/widths.jsonl; FOLDER holds
                                                   mnist/mnist.npz and fashion_mnist/fashion_mnist.npz
 python benchmarks/widths.py show                  print the table
+
+`Training.on` takes the smaller of the two: in proportion for wider networks, kept for narrower ones.
 """
 
 import json
@@ -18,6 +20,7 @@ from engram.evaluation.scores import summarise
 from engram.fitting import fit
 from engram.loop import outputs
 from engram.metrics import score
+from engram.training import Training
 
 RESULTS = Path(__file__).parent / "results" / "widths.jsonl"
 SEEDS = range(3)
@@ -32,16 +35,24 @@ def measure(source: str, widths: tuple[int, ...], seed: int) -> dict:
     """Distil once with the defaults, replay at every width with either rate: test scores of two networks each."""
     problem = engram.load_problem(source, seed=seed)
     memory = engram.distill(problem, budget=engram.PerClass(1), seed=seed)
-    own = memory.training
+    network, rate = memory.training.network, memory.training.phases[0].solver.optimizer.rate
     scores = {}
     for width in widths:
-        network = replace(own.network, width=width)
-        for name, training in (("kept", replace(own, network=network)), ("by width", own.on(network))):
+        for name, factor in (("kept", 1.0), ("in proportion", network.width / width)):
+            if name != "kept" and factor == 1:
+                continue
+            training = at_rate(replace(memory.training, network=replace(network, width=width)), factor * rate)
             fitted = fit(training, problem.task, memory.sets, [0, 1])
-            scores[f"{width} {name}"] = score(
-                problem.metric, outputs(fitted, problem.test), problem.test.targets
-            ).tolist()
-    return {"width": own.network.width, "rate": own.phases[0].solver.optimizer.rate, "scores": scores}
+            found = score(problem.metric, outputs(fitted, problem.test), problem.test.targets)
+            scores[f"{width} {name}"] = found.tolist()
+    return {"width": network.width, "rate": rate, "scores": scores}
+
+
+def at_rate(training: Training, rate: float) -> Training:
+    """The same training with another rate of Adam."""
+    learn, *rest = training.phases
+    solver = replace(learn.solver, optimizer=replace(learn.solver.optimizer, rate=rate))
+    return replace(training, phases=(replace(learn, solver=solver), *rest))
 
 
 def run(arguments: list[str]) -> None:
@@ -67,19 +78,20 @@ def show() -> None:
         record = json.loads(line)
         for name, runs in record["scores"].items():
             found[record["key"][0], *name.split(" ", 1)].append(sum(runs) / len(runs))
-    print("| data | width | splits | the rate kept | the rate by width | difference, paired |")
+    print("| data | width | splits | the rate kept | in proportion | difference, paired |")
     print("|---|---|---|---|---|---|")
     for job, (_, widths) in JOBS.items():
         for width in map(str, widths):
-            kept, scaled = found[job, width, "kept"], found[job, width, "by width"]
+            kept, scaled = found[job, width, "kept"], found[job, width, "in proportion"]
             if not kept:
                 continue
-            one, two = summarise(tuple(kept)), summarise(tuple(scaled))
-            gap = summarise(tuple(b - a for a, b in zip(kept, scaled, strict=True)))
-            print(
-                f"| {job} | {width} | {len(kept)} | {one['mean']:.3f} ± {one['sem']:.3f} "
-                f"| {two['mean']:.3f} ± {two['sem']:.3f} | {gap['mean']:+.3f} ± {gap['sem']:.3f} |"
-            )
+            one = summarise(tuple(kept))
+            line = f"| {job} | {width} | {len(kept)} | {one['mean']:.3f} ± {one['sem']:.3f} |"
+            if not scaled:
+                print(line, "its own |  |")
+                continue
+            two, gap = summarise(tuple(scaled)), summarise(tuple(b - a for a, b in zip(kept, scaled, strict=True)))
+            print(line, f"{two['mean']:.3f} ± {two['sem']:.3f} | {gap['mean']:+.3f} ± {gap['sem']:.3f} |")
 
 
 if __name__ == "__main__":
