@@ -5,7 +5,7 @@ parts do otherwise than the paper's code is said in `note`, and under "Deviation
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from .errors import UnknownNameError, nearest
 from .hypergradients import Implicit, Unroll
@@ -46,6 +46,39 @@ class Published:
 
 
 _SGD = {"momentum": 0.5, "cosine": False, "start": "random"}
+_DC = GradientMatching(
+    steps=1000,
+    rate=0.1,
+    batch=256,
+    pool=1,
+    oldest=0,
+    grain="unit",
+    readout="own",
+    temperature=1.0,
+    **_SGD,  # type: ignore[arg-type]
+)
+_ONE = "One image per class; ten take ten steps on each network: steps=10000,oldest=450,advance=50."
+_MTT = TrajectoryMatching(
+    steps=5000,
+    rate=1000.0,
+    augment=_ALL,
+    experts=100,
+    expert_steps=9750,
+    expert_rate=0.01,
+    expert_batch=256,
+    expert_augment=_ALL,
+    every=195,
+    ahead=2,
+    last=4,
+    student_steps=50,
+    student_rate=0.01,
+    log_rate=1e-3,
+    **_SGD,  # type: ignore[arg-type]
+)
+_QUICK_MTT = TrajectoryMatching(
+    steps=150, rate=0.05, experts=2, expert_steps=200, expert_rate=0.03, last=3, student_rate=0.05
+)
+_SEGMENTS = "CIFAR-10 at one image per class, an epoch of 195 steps; the rate learns as its logarithm"
 
 PUBLISHED: Mapping[str, Published] = {
     "dd": Published(
@@ -112,27 +145,23 @@ PUBLISHED: Mapping[str, Published] = {
     ),
     "dc": Published(
         "Zhao, Mopuri, Bilen 2021, Dataset Condensation with Gradient Matching, arXiv 2006.05929",
-        GradientMatching(
-            steps=10_000, rate=0.1, batch=256, pool=1, grain="unit", readout="own", temperature=1.0, **_SGD  # type: ignore[arg-type]
-        ),
+        _DC,
         GradientMatching(steps=80, batch=32),
+        note=_ONE,
     ),
     "dsa": Published(
         "Zhao, Bilen 2021, Differentiable Siamese Augmentation, arXiv 2102.08259",
-        GradientMatching(
-            steps=10_000, rate=0.1, batch=256, pool=1, grain="unit", readout="own", temperature=1.0, augment=_ALL, **_SGD  # type: ignore[arg-type]
-        ),
+        replace(_DC, augment=_ALL),
         GradientMatching(steps=80, batch=32, augment="crop_scale_rotate"),
-        note="Leave flip out for digits.",
+        note=f"{_ONE} Leave flip out for digits.",
     ),
     "idc": Published(
         "Kim et al. 2022, Efficient Synthetic-Data Parameterization, arXiv 2205.14959",
-        GradientMatching(
-            steps=20_000, rate=0.005, batch=128, pool=1, grain="unit", readout="own", temperature=1.0, raised_on="real",
-            formation=2, augment=_ALL, **_SGD,  # type: ignore[arg-type]
+        replace(
+            _DC, steps=50_000, batch=64, oldest=100, raised_on="real", formation=2, augment="color_crop_cutout"
         ),
         GradientMatching(steps=80, batch=32, formation=2, raised_on="real", augment="crop_scale_rotate"),
-        note="Networks of different ages from a pool in place of restarts.",
+        note="Cosine distances, at DC's rate, in place of squared ones without the last layer; no mixing of images.",
     ),
     "lgm": Published(
         "Cazenavette, Torralba, Sitzmann 2025, Linear Gradient Matching, arXiv 2511.16674",
@@ -155,37 +184,24 @@ PUBLISHED: Mapping[str, Published] = {
     ),
     "mtt": Published(
         "Cazenavette et al. 2022, Matching Training Trajectories, arXiv 2203.11932",
-        TrajectoryMatching(
-            steps=5000, rate=100.0, batch=256, experts=100, expert_steps=9750, expert_rate=0.01, expert_batch=256,
-            every=195, ahead=2, last=3, student_steps=50, student_rate=0.01, log_rate=1e-5, **_SGD,  # type: ignore[arg-type]
-        ),
-        TrajectoryMatching(
-            steps=150, rate=0.05, experts=2, expert_steps=200, expert_rate=0.03, last=3, student_rate=0.05
-        ),
-        note="CIFAR-10 at one image per class; an epoch is 195 steps.",
+        _MTT,
+        _QUICK_MTT,
+        note=f"{_SEGMENTS}; its setting without whitening.",
     ),
     "tesla": Published(
         "Cui et al. 2023, Scaling Up Dataset Distillation with Constant Memory, arXiv 2211.10586",
-        TrajectoryMatching(
-            steps=5000, rate=100.0, batch=256, experts=100, expert_steps=9750, expert_rate=0.01, expert_batch=256,
-            every=195, ahead=2, last=3, student_steps=50, student_rate=0.01, log_rate=1e-5, labels="teacher",
-            constant=True, **_SGD,  # type: ignore[arg-type]
-        ),
-        TrajectoryMatching(
-            steps=150, rate=0.05, experts=2, expert_steps=200, expert_rate=0.03, last=3, student_rate=0.05, labels="teacher", constant=True
-        ),
+        replace(_MTT, labels="teacher", constant=True),
+        replace(_QUICK_MTT, labels="teacher", constant=True),
+        note=f"{_SEGMENTS}; its setting without whitening.",
     ),
     "datm": Published(
         "Guo et al. 2024, Difficulty-Aligned Trajectory Matching, arXiv 2310.05773",
-        TrajectoryMatching(
-            steps=10_000, rate=100.0, batch=256, experts=100, expert_steps=9750, expert_rate=0.01, expert_batch=256,
-            every=195, ahead=2, last=4, grow=0.5, student_steps=80, student_rate=0.01, log_rate=1e-5, labels="teacher",
-            label_rate=2.0, constant=True, **_SGD,  # type: ignore[arg-type]
+        replace(
+            _MTT, steps=10_000, rate=100.0, last=3, student_steps=80, labels="teacher", label_rate=5.0, constant=True
         ),
-        TrajectoryMatching(
-            steps=150, rate=0.05, experts=2, expert_steps=200, expert_rate=0.03, last=3, student_rate=0.05, labels="teacher", label_rate=0.01, grow=0.5
-        ),
-        note="One image per class: early segments; larger budgets take later ones (last=20 and more).",
+        replace(_QUICK_MTT, labels="teacher", label_rate=0.01, grow=0.5),
+        note=f"{_SEGMENTS}. Larger budgets take later segments (grow=0.5, last=20 and more). Whitened images and a "
+        "momentum of the labels' own are not ours.",
     ),
     "rded": Published(
         "Sun et al. 2024, On the Diversity and Realism of Distilled Dataset, arXiv 2312.03526",

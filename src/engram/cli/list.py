@@ -33,6 +33,8 @@ def command(as_json: bool) -> None:
     for name, paper in papers.items():
         click.echo(f"  {name}: {paper['paper']}")
         click.echo(f"      {paper['method']}")
+        if paper["note"]:
+            click.echo(f"      {paper['note']}")
 
 
 def _fields(cls: type) -> dict[str, str]:

@@ -39,6 +39,7 @@ class TrajectoryMatching(Matcher):
         expert_steps: of an expert on minibatches.
         expert_rate: of its SGD.
         expert_batch: rows per step.
+        expert_augment: strategy of augmentation while they learn.
         every: expert steps between two stored points.
         ahead: M, in stored points.
         student_steps: N.
@@ -70,6 +71,7 @@ class TrajectoryMatching(Matcher):
     expert_steps: int = 600
     expert_rate: float = 0.1
     expert_batch: int = 128
+    expert_augment: str = ""
     every: int = 20
     ahead: int = 2
     student_steps: int = 10
@@ -94,7 +96,8 @@ class TrajectoryMatching(Matcher):
     @property
     def recipe(self) -> Experts:
         """How experts are trained."""
-        return Experts(self.experts, self.expert_steps, self.expert_batch, SGD(self.expert_rate), self.every)
+        optimizer = SGD(self.expert_rate)
+        return Experts(self.experts, self.expert_steps, self.expert_batch, optimizer, self.every, self.expert_augment)
 
     def prepare(
         self, problem: Problem, training: Training, seed: int, watch: Callable[[float], None] | None = None
