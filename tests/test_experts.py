@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from engram import experts as module
 from engram.errors import DivergenceError, OutputError, SettingError
 from engram.experts import Experts, experts, teacher
 from engram.fitting import gradient
@@ -87,3 +88,13 @@ def test_failures_say_what_and_how(wine, monkeypatch, tmp_path):
     monkeypatch.setenv("ENGRAM_CACHE", str(tmp_path / "file"))
     with pytest.raises(OutputError, match="ENGRAM_CACHE"):
         experts(wine, NETWORK, RECIPE, 0)
+
+
+def test_other_code_does_not_read_what_this_code_wrote(wine, folder, monkeypatch):
+    experts(wine, NETWORK, RECIPE, 0)
+    before = set(folder.iterdir())
+    monkeypatch.setattr(module, "code_version", lambda: "0.1.0 other")
+    module._name.cache_clear()
+    experts(wine, NETWORK, RECIPE, 0)
+    assert len(set(folder.iterdir()) - before) == RECIPE.count
+    module._name.cache_clear()

@@ -7,6 +7,7 @@ import pytest
 from click.testing import CliRunner
 
 from engram.cli import _program
+from engram.container import code_version
 from engram.errors import SettingError
 from engram.laboratory import Bench, leave_one_out, smallest
 from engram.linalg import ridge
@@ -25,7 +26,6 @@ from engram.study import (
     Scale,
     Table,
     Verdict,
-    code_version,
     conduct,
     slope,
 )

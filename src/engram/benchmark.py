@@ -25,7 +25,7 @@ from . import __version__, defaults
 from .artefact import Engram
 from .budget import Budget
 from .canvas import Canvas
-from .container import append_line
+from .container import append_line, code_version
 from .errors import ArtefactError, DivergenceError, EngramError, SettingError
 from .evaluation.full import full_steps, train_full
 from .fitting import Fitted, fit
@@ -37,7 +37,6 @@ from .problem import Problem
 from .published import PUBLISHED, method_of
 from .source import load_problem
 from .spec import encode, parse, render
-from .study import code_version
 from .training import Descent, Training
 
 __all__ = ["BASELINES", "FULL", "Cell", "Recipe", "Results", "conduct", "everything", "plain"]

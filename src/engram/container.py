@@ -5,6 +5,7 @@ import json
 import os
 import tempfile
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,10 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
+from . import __version__
 from .errors import ArtefactError, OutputError
 
-__all__ = ["append_line", "check_writable", "read_tensors", "replace_file", "write_tensors"]
+__all__ = ["append_line", "check_writable", "code_version", "read_tensors", "replace_file", "write_tensors"]
 
 
 def write_tensors(path: str | Path, tensors: Mapping[str, Tensor], manifest: Mapping[str, Any], force: bool) -> None:
@@ -137,3 +139,14 @@ def _digest(text: str, tensors: Mapping[str, Tensor]) -> str:
         digest.update(f"{key} {value.dtype} {tuple(value.shape)} ".encode())
         digest.update(value.reshape(-1).view(torch.uint8).numpy().data if value.numel() else b"")
     return digest.hexdigest()
+
+
+@cache
+def code_version() -> str:
+    """The package's version and a digest of all code that measures or is measured."""
+    root = Path(__file__).parent
+    digest = hashlib.blake2b(digest_size=8)
+    for path in sorted(root.rglob("*.py")):
+        if path.relative_to(root).parts[0] not in ("cli", "report"):
+            digest.update(path.read_bytes())
+    return f"{__version__} {digest.hexdigest()}"

@@ -1,7 +1,7 @@
 """Networks trained on all real data, one by one, their trajectories kept on disk: teachers, backbones, experts.
 
-A buffer is a cache that its own name describes: the same data, network, recipe and seed give the same file, so a run
-that is resumed elsewhere finds it or makes it again. Set ``ENGRAM_CACHE`` to keep it in another place.
+A buffer is a cache that its own name describes: the same data, network, recipe, seed and code give the same file, so a
+run that is resumed elsewhere finds it or makes it again. Set ``ENGRAM_CACHE`` to keep it in another place.
 """
 
 import hashlib
@@ -16,9 +16,8 @@ from pathlib import Path
 import torch
 from safetensors import safe_open
 
-from . import __version__
 from .augmentation import augmentation
-from .container import read_tensors, write_tensors
+from .container import code_version, read_tensors, write_tensors
 from .errors import ArtefactError, DivergenceError, OutputError, SettingError
 from .fitting import Fitted, measure
 from .network import Model, Network, initialise, model_of
@@ -228,7 +227,7 @@ def _name(fingerprint: str, network: Network, task: Task, recipe: Experts, seed:
     start = initialise(network, task, integer(seed, "fingerprint"))
     numbers = b"".join(value.numpy().tobytes() for value in start.values())
     plain = encode((network, recipe.steps, recipe.batch, recipe.optimizer, recipe.every, recipe.augment))
-    words = [fingerprint, plain, seed, k, device, __version__, str(torch.__version__)]
+    words = [fingerprint, plain, seed, k, device, code_version(), str(torch.__version__)]
     return hashlib.blake2b(json.dumps(words).encode() + numbers, digest_size=12).hexdigest()
 
 

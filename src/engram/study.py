@@ -1,7 +1,6 @@
 """What a study is: cells that are measured once, claims with a rule fixed beforehand, tables and figures."""
 
 import enum
-import hashlib
 import json
 import math
 import time
@@ -12,7 +11,6 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
-from . import __version__
 from .container import append_line
 from .errors import SettingError
 
@@ -31,7 +29,6 @@ __all__ = [
     "Study",
     "Table",
     "Verdict",
-    "code_version",
     "conduct",
     "slope",
 ]
@@ -444,16 +441,6 @@ def _alone() -> None:
 def _timed(study: Study, cell: Cell) -> tuple[dict[str, Any], float]:
     begun = time.perf_counter()
     return study.measure(cell), time.perf_counter() - begun
-
-
-def code_version() -> str:
-    """The package's version and a digest of all code that measures or is measured."""
-    root = Path(__file__).parent
-    digest = hashlib.blake2b(digest_size=8)
-    for path in sorted(root.rglob("*.py")):
-        if path.relative_to(root).parts[0] not in ("cli", "report"):
-            digest.update(path.read_bytes())
-    return f"{__version__} {digest.hexdigest()}"
 
 
 def slope(points: Mapping[float, Iterable[float]], log: Callable[[float], float] = math.log) -> Measured:

@@ -44,14 +44,14 @@ def command(
     engram study encoding generalisation --seeds 8
     """  # noqa: D301 (click reads the escape)
     from ..spec import load
-    from ..study import ORDER, Cells, Scale, code_version, conduct
+    from ..study import ORDER, Cells, Scale, conduct
 
     if quick and large:
         raise click.UsageError("--quick and --large exclude one another")
     asked = {name: load("studies", name) for name in names if name != "all"}
     classes = {name: load("studies", name) for name in ORDER} if "all" in names else asked
     say("engram: loading")
-    from ..container import replace_file
+    from ..container import code_version, replace_file
     from ..errors import OutputError
     from ..report.theory import draw, theory_page
 
