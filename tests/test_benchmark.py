@@ -2,17 +2,23 @@
 
 import json
 import multiprocessing
+from dataclasses import replace
+from pathlib import Path
 
 import pandas
 import pytest
 
+from engram import benchmark, experts
 from engram.benchmark import BASELINES, Cell, Recipe, Results, conduct, everything, hardened, plain
 from engram.budget import Items, PerClass
 from engram.canvas.formation import Formation
 from engram.canvas.plain import Plain
 from engram.cli import main
-from engram.errors import ArtefactError, OutputError, SettingError
+from engram.errors import ArtefactError, DivergenceError, OutputError, SettingError
 from engram.evaluation.robust import augmentation_robust, label_robust
+from engram.fitting import fit
+from engram.loop import save_checkpoint
+from engram.networks.two_layer import TwoLayer
 from engram.published import PUBLISHED
 from engram.report.benchmark import benchmark_page, figures, sure, tables
 from engram.study import Measured
@@ -88,8 +94,77 @@ def test_a_run_that_is_killed_or_too_long_leaves_its_row(tmp_path):
     assert {row["status"] for row in rows.values()} == {"killed"}
     rows = run(tmp_path / "b.jsonl", [cell("random")], limit=0.05)
     assert rows["random"]["status"] == "timed out"
-    rows = run(tmp_path / "b.jsonl", [cell("random")], retry=True)
-    assert rows["random"]["status"] == "done"
+    rows = run(tmp_path / "b.jsonl", [cell("random")])
+    assert rows["random"]["status"] == "done", "what was cut short is not given up"
+
+
+def interrupted(monkeypatch, after):
+    """Checkpoints after every step, and a stop at one of them."""
+    kept = []
+
+    def stop(*arguments):
+        save_checkpoint(*arguments)
+        kept.append(arguments)
+        if len(kept) == after:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(benchmark, "_CHECKPOINT_SECONDS", -1)
+    monkeypatch.setattr(benchmark, "save_checkpoint", stop)
+
+
+@pytest.mark.parametrize("method", ["dm:augment=,batch=8", "mtt:experts=1,expert_steps=10,every=2,last=1"])
+def test_a_cell_that_was_cut_short_goes_on_from_its_checkpoint(method, tmp_path, monkeypatch):
+    monkeypatch.setenv("ENGRAM_CACHE", str(tmp_path))
+    settings = (cell(method), Recipe(quick=True, steps=6, networks=2), "cpu")
+    whole = benchmark.measure(*settings, tmp_path / "a")
+    path = tmp_path / "cells" / "b"
+    interrupted(monkeypatch, 4)
+    with pytest.raises(KeyboardInterrupt):
+        benchmark.measure(*settings, path)
+    monkeypatch.undo()
+    monkeypatch.setenv("ENGRAM_CACHE", str(tmp_path))
+    begun = []
+    run_on = benchmark.run
+    monkeypatch.setattr(benchmark, "run", lambda *a: (begun.append(a[-1].step), run_on(*a))[1])
+    again = benchmark.measure(*settings, path)
+    assert begun == [3], "the steps before are not taken again"
+    assert again["scores"] == whole["scores"]
+    assert again["select"] == whole["select"]
+    assert not path.exists()
+
+
+def test_a_checkpoint_of_other_experts_is_begun_anew_and_does_not_fail_for_ever(tmp_path, monkeypatch):
+    monkeypatch.setenv("ENGRAM_CACHE", str(tmp_path))
+    settings = (cell("mtt:experts=1,expert_steps=10,every=2,last=1"), Recipe(quick=True, steps=6, networks=2), "cpu")
+    interrupted(monkeypatch, 2)
+    with pytest.raises(KeyboardInterrupt):
+        benchmark.measure(*settings, tmp_path / "cell")
+    monkeypatch.undo()
+    monkeypatch.setenv("ENGRAM_CACHE", str(tmp_path / "elsewhere"))
+    trained = experts._trajectory
+    changed = lambda *a: {key: value + 1e-6 for key, value in trained(*a).items()}  # noqa: E731
+    monkeypatch.setattr(experts, "_trajectory", changed)
+    assert benchmark.measure(*settings, tmp_path / "cell")["status"] == "done"
+
+
+def test_networks_that_diverge_in_judging_are_said_and_spoil_no_other_score(monkeypatch):
+    def diverges(training, task, sets, seeds):
+        if training.network == TwoLayer(width=16):
+            raise DivergenceError("planted")
+        return fit(training, task, sets, seeds)
+
+    monkeypatch.setattr(benchmark, "fit", diverges)
+    found = benchmark.measure(cell("random"), RECIPE, "cpu", Path("none"))
+    assert found["status"] == "done"
+    assert "on two-layer:width=16" in found["message"]
+    assert "on two-layer:width=16" not in found["scores"]
+    own = benchmark.measure(replace(cell("random"), network="two-layer:width=16"), RECIPE, "cpu", Path("none"))
+    assert own["status"] == "diverged"
+
+
+def test_data_with_two_sets_are_judged_too():
+    at = Cell("multi-index:d=6,r=1,rows=600", "two-phase:steps=2,labels=30", Items(4), "two-layer:width=16")
+    assert benchmark.measure(at, Recipe(networks=2), "cpu", Path("none"))["status"] == "done"
 
 
 def test_torn_lines_are_dropped_and_foreign_files_refused(done, tmp_path):

@@ -28,6 +28,7 @@ from .canvas import Canvas
 from .container import append_line, code_version
 from .errors import ArtefactError, DivergenceError, EngramError, SettingError
 from .evaluation.full import full_steps, train_full
+from .experts import Prepared
 from .fitting import Fitted, fit
 from .loop import Run, bare, configured, identify, outputs, resume, run, save_checkpoint, validation_interval
 from .method import Method
@@ -56,6 +57,8 @@ BASELINES = (
 )
 _CHECKPOINT_SECONDS = 60
 _GRACE = 0.2
+_CUT = ("killed", "timed out")
+"""Runs that were cut short; they continue from their checkpoint."""
 
 
 def everything() -> tuple[str, ...]:
@@ -184,7 +187,7 @@ def conduct(
     retry: bool = False,
     watch: Callable[[int, int, str], None] | None = None,
 ) -> None:
-    """Run every cell that has no row yet, each in a process of its own.
+    """Run every cell that has no row yet or was cut short, each in a process of its own.
 
     Args:
         cells: the grid.
@@ -193,14 +196,14 @@ def conduct(
         jobs: processes at once.
         limit: seconds that a run may take.
         device: where they run.
-        retry: whether cells whose row says that they did not finish run again.
+        retry: whether cells whose row says that they diverged or failed run again too.
         watch: called with (cells done, cells in all, what runs now).
 
     Raises:
         OutputError: a row cannot be written.
     """
     known = {row["key"]: row["status"] for row in (results.rows() if results.path.is_file() else [])}
-    over = lambda status: status == "done" or not retry  # noqa: E731
+    over = lambda status: status == "done" or not (retry or status in _CUT)  # noqa: E731
     missing = [cell for cell in cells if not (cell.key(recipe) in known and over(known[cell.key(recipe)]))]
     watch = watch or (lambda done, total, now: None)
     done = len(cells) - len(missing)
@@ -254,7 +257,7 @@ def _rows(
                 if row is None:
                     status = "timed out" if late else "killed"
                     message = f"after {limit:.0f} s" if late else f"exit code {process.exitcode}"
-                    row = _row(cell, recipe, status, message, {}, time.monotonic() - begun)
+                    row = _row(cell, recipe, status, message, {}, time.monotonic() - begun, threads)
                 yield row
     finally:
         for process in running:
@@ -281,7 +284,7 @@ def _work(cell: Cell, recipe: Recipe, device: str, threads: int, path: str, pipe
     status, message, found = "done", "", {}
     try:
         found = measure(cell, recipe, device, Path(f"{path}.cells") / f"{cell.key(recipe)}.safetensors")
-        status = found.pop("status", "done")
+        status, message = found.pop("status"), found.pop("message")
     except DivergenceError as error:
         status, message = "diverged", str(error)
     except EngramError as error:
@@ -291,12 +294,27 @@ def _work(cell: Cell, recipe: Recipe, device: str, threads: int, path: str, pipe
         status, message = "out of memory" if short else "failed", str(error)
     except Exception as error:
         status, message = "failed", f"{type(error).__name__}: {error}"
-    pipe.send(_row(cell, recipe, status, " ".join(message.split())[:500], found, time.monotonic() - begun))
+    wall, message = time.monotonic() - begun, " ".join(message.split())[:500]
+    pipe.send(_row(cell, recipe, status, message, found, wall, threads, _peak(device)))
     pipe.close()
 
 
+def _peak(device: str) -> int:
+    """MiB that this process held at most, where it computes."""
+    if device.startswith("cuda") and torch.cuda.is_initialized():
+        return round(torch.cuda.max_memory_allocated(device) / 2**20)
+    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+
+
 def _row(
-    cell: Cell, recipe: Recipe, status: str, message: str, found: Mapping[str, Any], seconds: float
+    cell: Cell,
+    recipe: Recipe,
+    status: str,
+    message: str,
+    found: Mapping[str, Any],
+    wall: float,
+    threads: int,
+    memory: int | None = None,
 ) -> dict[str, Any]:
     return {
         "key": cell.key(recipe),
@@ -305,9 +323,9 @@ def _row(
         "message": message,
         "scores": {},
         **found,
-        "wall": round(seconds, 2),
-        "memory": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024) if found else None,
-        "hardware": _hardware(),
+        "wall": round(wall, 2),
+        "memory": memory,
+        "hardware": _hardware() | {"threads": threads},
         "versions": {"engram": __version__, "torch": str(torch.__version__), "python": platform.python_version()},
         "code": code_version(),
     }
@@ -350,9 +368,9 @@ def measure(cell: Cell, recipe: Recipe, device: str, checkpoint: Path) -> dict[s
     training = defaults.training(problem, network, method)
     precision = defaults.precision(problem)
     prepare = getattr(method, "prepare", None)
-    prepared = prepare(problem, training, cell.seed).seconds if prepare is not None else 0.0
+    prepared = prepare(problem, training, cell.seed) if prepare is not None else Prepared()
     identity = identify(method, problem, training, cell.budget, precision, cell.seed)
-    start = _continued(checkpoint, identity, device)
+    start = _continued(checkpoint, identity, device, prepared.digest)
     # Interrupted runs count what they took before.
     begun = time.monotonic() - (start.seconds if start else 0.0)
     saved, current = time.monotonic(), start
@@ -366,41 +384,50 @@ def measure(cell: Cell, recipe: Recipe, device: str, checkpoint: Path) -> dict[s
     assert current is not None
     distilled = time.monotonic()
     memory = bare(current.best, problem, training, precision)
-    judged = _judged(memory, problem, recipe, seeds)
+    scores, diverged = _judged(memory, problem, recipe, seeds)
     checkpoint.unlink(missing_ok=True)
-    finite = math.isfinite(current.best_score)
+    status = "done" if current.status == "running" else current.status
     return {
-        "status": "done" if current.status == "running" else current.status,
+        "status": "diverged" if "own" in diverged else status,
+        "message": f"networks taught by the samples diverged: {', '.join(diverged)}" if diverged else "",
+        "fingerprint": problem.fingerprint,
         "settings": render(method),
         "metric": problem.metric.value,
-        "scores": judged,
-        "select": current.best_score if finite else None,
-        "soft": problem.classes is None or not getattr(memory.canvases["main"], "classes", 0),
+        "scores": scores,
+        "select": current.best_score if math.isfinite(current.best_score) else None,
+        "soft": problem.classes is None or _soft(memory),
         "items": memory.items,
         "bytes": memory.canvas_bytes,
         "steps": current.step,
         "seconds": {
             # What training the experts took, by whichever run that was.
-            "prepare": round(prepared, 2),
+            "prepare": round(prepared.seconds, 2),
             "distill": round(distilled - begun, 2),
             "judge": round(time.monotonic() - distilled, 2),
         },
     }
 
 
-def _continued(checkpoint: Path, identity: str, device: str) -> Run | None:
-    """The run that was interrupted; one of other data or settings is not continued."""
+def _continued(checkpoint: Path, identity: str, device: str, prepared: str) -> Run | None:
+    """The run that was interrupted; one of other data or settings, or of other experts, is not continued."""
+    if not checkpoint.is_file():
+        return None
     try:
-        return resume(checkpoint, identity, device) if checkpoint.is_file() else None
+        found = resume(checkpoint, identity, device)
     except ArtefactError:
         return None
+    return found if getattr(found.state, "prepared", "") == prepared else None
 
 
 def _ceiling(problem: Problem, network: Network, seeds: list[int], recipe: Recipe) -> dict[str, Any]:
     begun = time.monotonic()
     full = train_full(problem, network, seeds, recipe.steps or full_steps(problem))
     scores = {"own": _scored(full.fitted, problem)}
+    judged = time.monotonic() - begun - full.seconds * len(seeds)
     return {
+        "status": "done",
+        "message": "",
+        "fingerprint": problem.fingerprint,
         "settings": FULL,
         "metric": problem.metric.value,
         "scores": scores,
@@ -409,30 +436,40 @@ def _ceiling(problem: Problem, network: Network, seeds: list[int], recipe: Recip
         "items": len(problem.train),
         "bytes": problem.bytes,
         "steps": recipe.steps or full_steps(problem),
-        "seconds": {"prepare": 0.0, "distill": 0.0, "judge": round(time.monotonic() - begun, 2)},
+        # A network's training is what all data cost.
+        "seconds": {"prepare": 0.0, "distill": round(full.seconds, 2), "judge": round(judged, 2)},
     }
 
 
-def _judged(memory: Engram, problem: Problem, recipe: Recipe, seeds: list[int]) -> dict[str, list[float]]:
-    """Scores under the training's own recipe, without augmentation, with hard labels, and on other networks."""
-    hard = replace(memory, canvases={name: hardened(canvas) for name, canvas in memory.canvases.items()})
-    scores = {"own": _tried(memory, memory.training, problem, seeds)}
-    bare = plain(memory.training)
-    scores["plain"] = scores["own"] if bare == memory.training else _tried(memory, bare, problem, seeds)
-    soft = any(not getattr(canvas, "classes", 0) for canvas in memory.canvases.values())
+def _soft(memory: Engram) -> bool:
+    """Whether labels are not classes."""
+    return any(not getattr(canvas, "classes", 0) for canvas in memory.canvases.values())
+
+
+def _judged(
+    memory: Engram, problem: Problem, recipe: Recipe, seeds: list[int]
+) -> tuple[dict[str, list[float]], list[str]]:
+    """Scores under the training's own recipe, without augmentation, with hard labels, and on other networks.
+
+    And the names of those that diverged.
+    """
+    own = memory.training
+    asked = {"own": (memory, own), "plain": (memory, plain(own))}
     if problem.classes:
-        scores["hard"] = _tried(hard, memory.training, problem, seeds) if soft else scores["own"]
-    for word in recipe.judges:
-        other = memory.training.on(parse("networks", word))
-        scores[f"on {word}"] = _tried(memory, other, problem, seeds)
-    return scores
-
-
-def _tried(memory: Engram, training: Training, problem: Problem, seeds: list[int]) -> list[float]:
-    try:
-        return _scored(fit(training, problem.task, memory.sets, seeds), problem)
-    except DivergenceError:
-        return [math.nan] * len(seeds)
+        hard = replace(memory, canvases={name: hardened(canvas) for name, canvas in memory.canvases.items()})
+        asked["hard"] = (hard if _soft(memory) else memory, own)
+    asked |= {f"on {word}": (memory, own.on(parse("networks", word))) for word in recipe.judges}
+    scores: dict[str, list[float]] = {}
+    diverged = []
+    for name, (taught, training) in asked.items():
+        if taught is memory and training == own and "own" in scores:
+            scores[name] = scores["own"]
+            continue
+        try:
+            scores[name] = _scored(fit(training, problem.task, taught.sets, seeds), problem)
+        except DivergenceError:
+            diverged.append(name)
+    return scores, diverged
 
 
 def _scored(fitted: Fitted, problem: Problem) -> list[float]:

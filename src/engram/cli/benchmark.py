@@ -47,7 +47,7 @@ def command() -> None:
     "--out", type=click.Path(path_type=Path), default=Path("benchmark.jsonl"), show_default=True, help="File of rows."
 )
 @click.option("--resume", is_flag=True, help="Keep the rows that are there and run what is missing.")
-@click.option("--retry", is_flag=True, help="With --resume: run again what did not finish.")
+@click.option("--retry", is_flag=True, help="With --resume: run again what diverged or failed, too.")
 @force_option
 @json_option
 def run(

@@ -159,9 +159,10 @@ def _line(method: str, seeds: Mapping[int, Mapping[str, Any]], references: Mappi
         scores = row["scores"]
         if s in like and s in references[FULL] and "hard" in scores:
             labels.append(label_robust(_own(row), _own(like[s]), _own(references[FULL][s]), _mean(scores["hard"])))
-        if s in like and "plain" in scores:
+        if s in like and "plain" in scores and "plain" in like[s]["scores"]:
             plain = (_mean(scores["plain"]), _mean(like[s]["scores"]["plain"]))
             augmented.append(augmentation_robust(_own(row), _own(like[s]), *plain))
+    judges = dict.fromkeys(name for row in seeds.values() for name in row["scores"] if name.startswith("on "))
     cost = [row["seconds"]["prepare"] + row["seconds"]["distill"] for row in seeds.values()]
     return Line(
         method,
@@ -172,7 +173,7 @@ def _line(method: str, seeds: Mapping[int, Mapping[str, Any]], references: Mappi
         of("plain"),
         Measured.of(labels) if labels else None,
         Measured.of(augmented) if augmented else None,
-        {name.removeprefix("on "): of(name) for name in first["scores"] if name.startswith("on ")},
+        {name.removeprefix("on "): of(name) for name in judges},
         first["items"],
         first["bytes"],
         sum(cost) / len(cost),
@@ -336,7 +337,7 @@ def benchmark_page(rows: Sequence[Mapping[str, Any]], source: Path) -> str:
     environment.filters["pm"] = plus_minus
     environment.filters["sure"] = sure
     hardware = sorted({json.dumps(row["hardware"], sort_keys=True) for row in rows})
-    versions = sorted({json.dumps(row["versions"], sort_keys=True) for row in rows})
+    versions = sorted({json.dumps(row["versions"] | {"code": row["code"]}, sort_keys=True) for row in rows})
     return environment.get_template("benchmark.html").render(
         tables=found,
         drawn=drawn,
