@@ -24,7 +24,7 @@ from engram.methods.trajectory_matching import TrajectoryMatching
 from engram.network import initialise, model_of
 from engram.networks.convnet import ConvNet
 from engram.networks.mlp import MLP
-from engram.outer import Scene
+from engram.outer import Outer, Scene
 from engram.problem import Problem
 from engram.random import stream
 from engram.training import Loss
@@ -33,6 +33,7 @@ AUGMENT = "color_crop_cutout_scale_rotate"
 EXACT = {"start": "random", "batch": 10_000}
 MATCHERS = {
     "gradient": GradientMatching(grain="layer", **EXACT | {"batch": 4}),
+    "gradient by unit": GradientMatching(grain="unit", readout="own", **EXACT | {"batch": 4}),
     "gradient as a whole": GradientMatching(grain="whole", readout="own", **EXACT | {"batch": 4}),
     "gradient, siamese": GradientMatching(augment=AUGMENT, **EXACT | {"batch": 4}),
     "distribution": DistributionMatching(**EXACT | {"batch": 4}),
@@ -264,3 +265,10 @@ def test_large_images_go_network_by_network_with_the_same_result(rng):
     expected = torch.func.vmap(slope, in_dims=(0, None, None))(params, x, y)
     for key in params:
         assert torch.allclose(found[key], expected[key], atol=1e-5)
+
+
+def test_small_gradients_keep_their_digits_at_the_rates_of_trajectory_matching():
+    outer = Outer({"inputs": 1000.0}, steps=1, momentum=0.5, cosine=False)
+    pixel = {"inputs": torch.ones(1)}
+    moved, _ = outer.step(pixel, {"inputs": torch.full((1,), 1e-9)}, outer.init(pixel), 0)
+    assert float(moved["inputs"] - 1) == pytest.approx(-1e-6, rel=0.1), "1 - 1e-9 is 1 in single precision"

@@ -24,7 +24,8 @@ def cosine_distance(one: Params, other: Params, grain: Grain = "layer") -> Tenso
         grain: what has a direction of its own.
 
     Returns:
-        A number: 0 when all directions agree, 2 for each that is opposite.
+        A number: 0 when all directions agree, 2 for each that is opposite. A unit without a gradient on both sides
+        agrees; one without it on one side counts 1.
 
     References:
         Zhao, Mopuri, Bilen 2021 (DC), equation 9 and appendix (units).
@@ -41,4 +42,5 @@ def cosine_distance(one: Params, other: Params, grain: Grain = "layer") -> Tenso
         pairs = [(rows(g), rows(other[key])) for key, g in one.items() if g.ndim >= 2]
     # The floor keeps the derivative finite where a unit receives no gradient at all.
     unit = lambda g: g / (g.square().sum(1, keepdim=True) + 1e-24).sqrt()  # noqa: E731
-    return torch.cat([1 - (unit(a) * unit(b)).sum(1) for a, b in pairs]).sum()
+    silent = lambda a, b: ((a == 0) & (b == 0)).all(1)  # noqa: E731
+    return torch.cat([1 - (unit(a) * unit(b)).sum(1) - silent(a, b).to(a) for a, b in pairs]).sum()

@@ -88,8 +88,8 @@ class Model:
         full = {alias: params[name] for alias, name in self.tied.items() if alias not in params} | params
         module = self.learner if training else self.module
         half = half and large_image(inputs.shape[1:]) and _has_bfloat16(inputs.device.type)
-        if half and not any(isinstance(part, nn.GroupNorm) for part in module.modules()):
-            # Channels last is slower where norms stand between convolutions.
+        if half and inputs.device.type == "cpu" and not any(isinstance(m, nn.GroupNorm) for m in module.modules()):
+            # Channels last is slower where norms stand between convolutions; under `vmap`, as on a GPU, it is not known.
             last = torch.channels_last
             inputs = inputs.contiguous(memory_format=last)
             full = {k: v.contiguous(memory_format=last) if v.ndim == 4 else v for k, v in full.items()}

@@ -81,9 +81,11 @@ class Outer:
     def step(self, free: Params, grads: Params, moments: Moments, step: int) -> tuple[Params, Moments]:
         """Move the free tensors against the gradients."""
         scale = 0.5 * (1 + math.cos(math.pi * min(step / max(self.steps, 1), 1))) if self.cosine else 1.0
-        moved, moments = self._optimizer.step(free, self._clipped(grads, moments), moments)
+        # Steps of SGD are as small as gradients: taken from the samples they would lose digits that a rate of 1000 shows.
+        base = free if self.momentum is None else {key: torch.zeros_like(value) for key, value in free.items()}
+        moved, moments = self._optimizer.step(base, self._clipped(grads, moments), moments)
         return {
-            key: old + scale * self.rates[key] * (moved[key] - old) if self.rates[key] else old
+            key: old + scale * self.rates[key] * (moved[key] - base[key]) if self.rates[key] else old
             for key, old in free.items()
         }, moments
 

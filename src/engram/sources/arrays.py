@@ -1,6 +1,7 @@
 """NumPy archives: rows, series or images with targets."""
 
 import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -67,7 +68,7 @@ class Arrays:
                 if isinstance(content, np.ndarray):
                     return {"x": content}
                 return {key: content[key] for key in content.files}
-        except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
+        except (ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
             if "Object arrays" in str(error):
                 raise DataError(
                     f"{self.path} holds an object array, which only a pickle can read: save plain numbers instead"
