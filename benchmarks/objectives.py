@@ -8,7 +8,7 @@ The rows are written by `engram benchmark run`, with the commands that stand in 
 from pathlib import Path
 
 from engram.benchmark import Results
-from engram.report.benchmark import Line, Table, plus_minus, tables
+from engram.report.benchmark import Table, plus_minus, spent, tables
 from engram.study import Measured
 
 FOLDER = Path(__file__).parent / "results" / "objectives"
@@ -37,28 +37,27 @@ NAMES = {
 }
 
 
-def seconds(line: Line) -> str:
-    """Cost of what is distilled; choosing rows takes none worth a number."""
-    return f"{line.seconds:.0f}" if line.kind == "distilled" else ""
-
-
 def overview(found: list[Table]) -> None:
     """Every method on every dataset, in the order of the first."""
     by_name = [{line.method: line for line in table.lines} for table in found]
     first = by_name[0]
     distilled = [name for name, line in first.items() if line.kind == "distilled"]
-    print("| ten images, about a minute each |", " | ".join(table.dataset for table in found), "| seconds |")
+    print(
+        "| at the bytes of ten images, most in about a minute |",
+        " | ".join(table.dataset for table in found),
+        "| seconds |",
+    )
     print("|---|" + "---|" * (len(found) + 1))
     for name in ("full", *distilled, "herding", "k-means", "random", "random:labels=teacher"):
         scores = " | ".join(plus_minus(lines[name].score) for lines in by_name)
-        print(f"| {NAMES[name]} | {scores} | {seconds(first[name])} |")
+        print(f"| {NAMES[name]} | {scores} | {spent(first[name])} |")
 
 
 def whole(table: Table) -> None:
     """Everything that is known of one dataset."""
     beaten, distilled = table.beaten
     print(
-        f"\n**{table.dataset}, {table.budget}** ({beaten} of {distilled} above both kinds of random rows by three",
+        f"\n**{table.title}** ({beaten} of {distilled} above both kinds of random rows by three",
         end="",
     )
     print(" standard errors)\n")
@@ -69,7 +68,7 @@ def whole(table: Table) -> None:
         robust = [plus_minus(value, False, 1) for value in (line.label, line.augmented)]
         name = "all data" if line.kind == "full" else line.method
         print(f"| {name} | {plus_minus(line.score)} |", " | ".join((*gains, plus_minus(line.plain), *robust)), end="")
-        print(f" | {seconds(line)} |")
+        print(f" | {spent(line)} |")
     for row in table.failures:
         print(f"\n{row['method']}, seed {row['seed']}: {row['status']} {row['message']}")
 
@@ -86,7 +85,7 @@ def default(found: list[Table], rows: list[dict]) -> None:
         hard = Measured.of(sum(runs) / len(runs) for runs in own)
         wide = line.transfer["convnet:width=128"]
         scores = " | ".join(map(plus_minus, (line.score, wide, line.plain, hard)))
-        print(f"| {table.dataset} | {line.score.n} | {seconds(line)} | {scores} |")
+        print(f"| {table.dataset} | {line.score.n} | {spent(line)} | {scores} |")
 
 
 if __name__ == "__main__":

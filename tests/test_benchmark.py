@@ -354,3 +354,14 @@ def test_data_of_equal_names_are_told_apart_or_refused(tmp_path, capsys):
         (tmp_path / folder / "x.csv").write_text("a,b\n1,2\n")
     assert command("run", tmp_path / "a" / "x.csv", tmp_path / "b" / "x.csv", "--out", tmp_path / "o") == 2
     assert "one name" in capsys.readouterr().err
+
+
+def test_recipes_and_networks_have_names_and_curves_of_their_own():
+    quick = {"kind": "benchmark:Recipe", "quick": True, "networks": 2}
+    rows = [row("dm", s, [0.8], budget=b, recipe=r, network=n) | {"key": f"{s}{b}{r}{n}"}
+            for s in range(2) for b in ("1 per class", "10 per class") for r in (quick, quick | {"steps": 9})
+            for n in ("", "mlp")]  # fmt: skip
+    found = tables(rows)
+    assert len({table.title for table in found}) == len(found) == 8
+    assert "d, 1 per class, mlp, quick, networks 2, steps 9" in {table.title for table in found}
+    assert len([name for name in figures(found) if name.endswith("-budget")]) == 4

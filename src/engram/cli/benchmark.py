@@ -10,7 +10,7 @@ import click
 
 from ._terminal import device_of, device_option, emit, force_option, json_option, progress, say
 
-_TABLE = ("dataset", "budget", "network", "metric")
+_TABLE = ("dataset", "budget", "network", "recipe", "metric")
 """By what a table says of what it is."""
 
 
@@ -151,7 +151,7 @@ def show(file: Path, out: Path | None, as_json: bool) -> None:
     from ..benchmark import Results
     from ..container import replace_file
     from ..errors import ArtefactError, OutputError
-    from ..report.benchmark import benchmark_page, plus_minus, save, tables
+    from ..report.benchmark import benchmark_page, save, tables
 
     rows = Results(file).rows()
     out = out or file.with_suffix("")
@@ -171,7 +171,7 @@ def show(file: Path, out: Path | None, as_json: bool) -> None:
     if as_json:
         emit({"tables": [_plain(table) for table in found], "page": str(out / "benchmark.html")})
         return
-    _print(found, plus_minus)
+    _print(found)
     click.echo(f"Next: open {out / 'benchmark.html'}")
 
 
@@ -196,16 +196,18 @@ def _csv(found: list[dict[str, Any]]) -> bytes:
     return str(pandas.json_normalize(known).convert_dtypes().to_csv(index=False)).encode()
 
 
-def _print(found: Any, plus_minus: Any) -> None:
+def _print(found: Any) -> None:
     from rich.console import Console
     from rich.table import Table
+
+    from ..report.benchmark import plus_minus, spent
 
     console = Console(highlight=False)
     if not console.is_terminal:
         console = Console(highlight=False, width=140)
     for part in found:
         table = Table(
-            title=f"{part.dataset}, {part.budget} {part.network}".strip(),
+            title=part.title,
             title_justify="left",
             padding=(0, 1, 0, 0),
             box=None,
@@ -215,7 +217,7 @@ def _print(found: Any, plus_minus: Any) -> None:
         for line in part.lines:
             gains = [plus_minus(line.gains.get(name), True) for name in ("random", "random:labels=teacher")]
             robust = [plus_minus(value, False, 1) for value in (line.label, line.augmented)]
-            cost = [f"{line.bytes:,}", f"{line.seconds:.0f}"]
+            cost = [f"{line.bytes:,}", spent(line)]
             style = {"full": "bold", "baseline": "dim"}.get(line.kind)
             table.add_row(line.method, plus_minus(line.score), *gains, *robust, *cost, style=style)
         console.print(table)

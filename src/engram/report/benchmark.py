@@ -2,8 +2,9 @@
 
 import json
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from ..published import PUBLISHED
 from ..study import Measured
 from .figures import INK, STYLE, inline, plain_log, saved
 
-__all__ = ["Line", "Table", "benchmark_page", "figures", "plus_minus", "save", "sure", "tables"]
+__all__ = ["Line", "Table", "benchmark_page", "figures", "plus_minus", "save", "spent", "sure", "tables"]
 
 _RANDOM, _SOFT = "random", "random:labels=teacher"
 _SELECTIONS = ("random", "herding", "k-center", "k-means")
@@ -66,12 +67,13 @@ class Line:
 
 @dataclass(frozen=True)
 class Table:
-    """All methods on one dataset at one budget and network.
+    """All methods on one dataset at one budget and network, under one recipe.
 
     Args:
         dataset: its name.
         budget: in words.
         network: in a word; empty for the default.
+        recipe: in words; empty where all rows have the same.
         metric: its name.
         lines: in order of kind, then score.
         failures: rows that did not finish.
@@ -81,10 +83,16 @@ class Table:
     dataset: str
     budget: str
     network: str
+    recipe: str
     metric: str
     lines: Sequence[Line]
     failures: Sequence[Mapping[str, Any]]
     beaten: tuple[int, int]
+
+    @property
+    def title(self) -> str:
+        """What it is of."""
+        return ", ".join(filter(None, (self.dataset, self.budget, self.network, self.recipe)))
 
 
 def tables(rows: Iterable[Mapping[str, Any]]) -> list[Table]:
@@ -94,8 +102,10 @@ def tables(rows: Iterable[Mapping[str, Any]]) -> list[Table]:
         rows: of a benchmark (`benchmark.Results.rows`).
 
     Returns:
-        One table for each dataset, budget and network.
+        One table for each dataset, budget, network and recipe.
     """
+    rows = list(rows)
+    several = len({json.dumps(row["recipe"], sort_keys=True) for row in rows}) > 1
     groups: dict[tuple[str, str, str, str], list[Mapping[str, Any]]] = {}
     for row in rows:
         # Runs under different recipes are not compared.
@@ -108,11 +118,18 @@ def tables(rows: Iterable[Mapping[str, Any]]) -> list[Table]:
     found = []
     for (dataset, budget, network, recipe), group in groups.items():
         own = [r for r in group if r["method"] != FULL] + ceilings[dataset, network, recipe]
-        found.append(_table(dataset, budget, network, own))
+        found.append(_table(dataset, budget, network, _spelt(json.loads(recipe)) if several else "", own))
     return found
 
 
-def _table(dataset: str, budget: str, network: str, rows: Sequence[Mapping[str, Any]]) -> Table:
+def _spelt(recipe: Mapping[str, Any]) -> str:
+    told = {key: value for key, value in recipe.items() if key != "kind" and value not in (None, [], False)}
+    said = (key if value is True else f"{key} {' '.join(map(str, value)) if isinstance(value, list) else value}"
+            for key, value in told.items())  # fmt: skip
+    return ", ".join(said)
+
+
+def _table(dataset: str, budget: str, network: str, recipe: str, rows: Sequence[Mapping[str, Any]]) -> Table:
     done: dict[str, dict[int, Mapping[str, Any]]] = {}
     for row in rows:
         if row["status"] == "done":
@@ -129,7 +146,7 @@ def _table(dataset: str, budget: str, network: str, rows: Sequence[Mapping[str, 
     beaten = sum(all(sure(gain) for gain in line.gains.values()) and len(line.gains) == 2 for line in distilled)
     metric = next((str(row["metric"]) for row in rows if row["status"] == "done"), "score")
     failures = [row for row in rows if row["status"] != "done"]
-    return Table(dataset, budget, network, metric, lines, failures, (beaten, len(distilled)))
+    return Table(dataset, budget, network, recipe, metric, lines, failures, (beaten, len(distilled)))
 
 
 def sure(gain: Measured) -> bool:
@@ -202,29 +219,29 @@ def figures(found: Sequence[Table]) -> dict[str, tuple[Figure, str]]:
     """
     drawn: dict[str, tuple[Figure, str]] = {}
     for table in found:
-        name = f"{_word(table.dataset)}-{_word(table.budget)}" + (f"-{_word(table.network)}" if table.network else "")
+        name = _word(table.title)
         if any(line.kind == "distilled" for line in table.lines):
             drawn[f"{name}-cost"] = (
                 _cost(table),
-                f"{table.dataset}, {table.budget}: {table.metric} against the seconds that preparing and distilling took.",
+                f"{table.title}: {table.metric} against the seconds that preparing and distilling took.",
             )
         if any(line.transfer for line in table.lines):
             drawn[f"{name}-transfer"] = (
                 _transfer(table),
-                f"{table.dataset}, {table.budget}: {table.metric} of other networks taught by the same samples.",
+                f"{table.title}: {table.metric} of other networks taught by the same samples.",
             )
-    for dataset in {table.dataset: None for table in found}:
-        several = [table for table in found if table.dataset == dataset]
-        if len({table.budget for table in several}) > 1:
-            drawn[f"{_word(dataset)}-budget"] = (
-                _budgets(several),
-                f"{dataset}: {several[0].metric} against bytes of samples.",
-            )
+    curves: dict[str, list[Table]] = {}
+    for table in found:
+        curves.setdefault(replace(table, budget="").title, []).append(table)
+    for title, several in curves.items():
+        if len(several) > 1:
+            caption = f"{title}: {several[0].metric} against bytes of samples."
+            drawn[f"{_word(title)}-budget"] = (_budgets(several), caption)
     return drawn
 
 
 def _word(text: str) -> str:
-    return "".join(c if c.isalnum() else "-" for c in text).strip("-").lower()
+    return re.sub(r"[^0-9a-z]+", "-", text.lower()).strip("-")
 
 
 def _cost(table: Table) -> Figure:
@@ -336,6 +353,7 @@ def benchmark_page(rows: Sequence[Mapping[str, Any]], source: Path) -> str:
     )
     environment.filters["pm"] = plus_minus
     environment.filters["sure"] = sure
+    environment.filters["spent"] = spent
     hardware = sorted({json.dumps(row["hardware"], sort_keys=True) for row in rows})
     versions = sorted({json.dumps(row["versions"] | {"code": row["code"]}, sort_keys=True) for row in rows})
     return environment.get_template("benchmark.html").render(
@@ -354,6 +372,11 @@ def benchmark_page(rows: Sequence[Mapping[str, Any]], source: Path) -> str:
 
 def _facts(text: str) -> str:
     return ", ".join(f"{key} {value}" for key, value in json.loads(text).items() if value is not None)
+
+
+def spent(line: Line) -> str:
+    """Seconds of preparing and distilling, in words."""
+    return f"{line.seconds:.0f}" if line.seconds else ""
 
 
 def plus_minus(measured: Measured | None, signed: bool = False, digits: int = 3) -> str:
