@@ -363,5 +363,5 @@ def test_recipes_and_networks_have_names_and_curves_of_their_own():
             for n in ("", "mlp")]  # fmt: skip
     found = tables(rows)
     assert len({table.title for table in found}) == len(found) == 8
-    assert "d, 1 per class, mlp, quick, networks 2, steps 9" in {table.title for table in found}
+    assert "d, 1 per class, mlp, networks 2, quick, steps 9" in {table.title for table in found}
     assert len([name for name in figures(found) if name.endswith("-budget")]) == 4
