@@ -13,6 +13,7 @@ from .budget import Budget, Precision
 from .canvas import Canvas
 from .errors import ArtefactError, SettingError
 from .experts import Prepared, teacher
+from .fitting import each_network
 from .method import Metrics
 from .network import Model, model_of
 from .optimizers import SGD, Adam, Moments, Params
@@ -22,7 +23,7 @@ from .random import stream
 from .selection import Labels, Samples, Start, initial, labelling, relabelled
 from .training import Training
 
-__all__ = ["Batch", "Matcher", "Matching", "Outer", "Pooled", "Scene", "drawn_by_class", "grouped"]
+__all__ = ["Batch", "Matcher", "Matching", "Outer", "Pooled", "Scene", "class_means", "drawn_by_class", "grouped"]
 
 Batch = tuple[Tensor, Tensor, Tensor | None]
 
@@ -288,6 +289,15 @@ class Pooled(Matcher):
         born = Nursery(training, problem.task, self.pool, oldest, seed, str(problem.train.device))
         return born, self.networks, self.advance
 
+    def real_features(self, scene: Scene) -> Tensor:
+        """Features of one real batch per class, without gradient: (networks, classes * batch, F)."""
+        train = scene.problem.train
+        x, *_ = drawn_by_class(train, train.by_class, self.batch, scene.stream("real"))
+        (flat,) = self.augmented(scene, x.flatten(0, 1))
+        with torch.no_grad():
+            found: Tensor = each_network(lambda p: scene.model.features(p, flat, half=True), scene.params)
+        return found
+
 
 def drawn_by_class(split: Split, groups: tuple[Tensor, ...], size: int, generator: torch.Generator) -> Batch:
     """Real rows of every group, (groups, size, ...), with replacement."""
@@ -297,6 +307,12 @@ def drawn_by_class(split: Split, groups: tuple[Tensor, ...], size: int, generato
     # A class of its own needs no weights: the cosine does not see them.
     weights = None if w is None or len(groups) > 1 else w.reshape(shape)
     return x.reshape(*shape, *x.shape[1:]), y.reshape(*shape, -1), weights
+
+
+def class_means(features: Tensor, labels: Tensor, groups: int) -> Tensor:
+    """Mean features of each class: (networks, N, F) to (networks, groups, F)."""
+    member = torch.nn.functional.one_hot(labels, groups).to(features)
+    return (member / member.sum(0)).mT @ features
 
 
 def grouped(inputs: Tensor, targets: Tensor, labels: Tensor, groups: int) -> Batch:

@@ -12,7 +12,7 @@ from ..errors import SettingError
 from ..fitting import each_network
 from ..network import model_of
 from ..optimizers import Params
-from ..outer import Batch, Pooled, Scene, drawn_by_class
+from ..outer import Batch, Pooled, Scene, class_means
 from ..problem import Problem
 from ..training import Training
 
@@ -79,12 +79,9 @@ class CharacteristicMatching(Pooled):
     def slope(self, scene: Scene) -> tuple[Params, Tensor]:
         """Match on one real batch per class."""
         state, groups = scene.state, scene.problem.train.by_class
-        x, *_ = drawn_by_class(scene.problem.train, groups, self.batch, scene.stream("real"))
-        (flat,) = self.augmented(scene, x.flatten(0, 1))
-        with torch.no_grad():
-            real = each_network(lambda p: scene.model.features(p, flat, half=True), scene.params)
-            scale = real.square().mean((1, 2), keepdim=True).sqrt().clamp_min(1e-6)
-        labels = torch.arange(len(groups), device=flat.device).repeat_interleave(self.batch)
+        real = self.real_features(scene)
+        scale = real.square().mean((1, 2), keepdim=True).sqrt().clamp_min(1e-6)
+        labels = torch.arange(len(groups), device=real.device).repeat_interleave(self.batch)
         width = real.shape[-1]
         # A frequency's reach shrinks with the number of features that it weighs.
         drawn = torch.randn(width, self.frequencies, generator=scene.stream("frequencies")).to(real) / width**0.5
@@ -107,10 +104,8 @@ Complex = tuple[Tensor, Tensor]
 
 def characteristic(features: Tensor, frequencies: Tensor, labels: Tensor, groups: int) -> Complex:
     """Characteristic function of each class: (networks, N, F) at (F, K) to (networks, groups, K), in two parts."""
-    member = torch.nn.functional.one_hot(labels, groups).to(features)
-    mean = (member / member.sum(0)).mT
     phase = features @ frequencies
-    return mean @ phase.cos(), mean @ phase.sin()
+    return class_means(phase.cos(), labels, groups), class_means(phase.sin(), labels, groups)
 
 
 def characteristic_distance(one: Complex, other: Complex, amplitude: float = 0.5) -> Tensor:

@@ -2,14 +2,13 @@
 
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 from torch.func import grad_and_value
 
 from ..errors import SettingError
 from ..fitting import each_network
 from ..optimizers import Params
-from ..outer import Pooled, Scene, drawn_by_class
+from ..outer import Pooled, Scene, class_means
 
 __all__ = ["DistributionMatching"]
 
@@ -52,10 +51,7 @@ class DistributionMatching(Pooled):
     def slope(self, scene: Scene) -> tuple[Params, Tensor]:
         """Match means on one real batch per class."""
         canvas, groups = scene.state.canvas, scene.problem.train.by_class
-        x, *_ = drawn_by_class(scene.problem.train, groups, self.batch, scene.stream("real"))
-        (flat,) = self.augmented(scene, x.flatten(0, 1))
-        with torch.no_grad():
-            real = each_network(lambda p: scene.model.features(p, flat, half=True), scene.params)
+        real = self.real_features(scene)
         target = real.reshape(len(real), len(groups), self.batch, -1).mean(2)
 
         def gap(free: Params) -> Tensor:
@@ -65,9 +61,3 @@ class DistributionMatching(Pooled):
 
         grads, value = grad_and_value(gap)(canvas.free)
         return grads, value
-
-
-def class_means(features: Tensor, labels: Tensor, groups: int) -> Tensor:
-    """Mean features of each class: (networks, N, F) to (networks, groups, F)."""
-    member = torch.nn.functional.one_hot(labels, groups).to(features)
-    return (member / member.sum(0)).mT @ features
