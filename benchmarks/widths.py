@@ -16,10 +16,11 @@ from pathlib import Path
 import torch
 
 import engram
-from engram.evaluation.scores import summarise
 from engram.fitting import fit
 from engram.loop import outputs
 from engram.metrics import score
+from engram.report.benchmark import plus_minus
+from engram.study import Measured
 from engram.training import Training
 
 RESULTS = Path(__file__).parent / "results" / "widths.jsonl"
@@ -85,13 +86,11 @@ def show() -> None:
             kept, scaled = found[job, width, "kept"], found[job, width, "in proportion"]
             if not kept:
                 continue
-            one = summarise(tuple(kept))
-            line = f"| {job} | {width} | {len(kept)} | {one['mean']:.3f} ± {one['sem']:.3f} |"
-            if not scaled:
-                print(line, "its own |  |")
-                continue
-            two, gap = summarise(tuple(scaled)), summarise(tuple(b - a for a, b in zip(kept, scaled, strict=True)))
-            print(line, f"{two['mean']:.3f} ± {two['sem']:.3f} | {gap['mean']:+.3f} ± {gap['sem']:.3f} |")
+            other, gap = "its own", ""
+            if scaled:
+                other = plus_minus(Measured.of(scaled))
+                gap = plus_minus(Measured.of(b - a for a, b in zip(kept, scaled, strict=True)), signed=True)
+            print(f"| {job} | {width} | {len(kept)} | {plus_minus(Measured.of(kept))} | {other} | {gap} |")
 
 
 if __name__ == "__main__":
