@@ -55,6 +55,12 @@ def test_every_run_leaves_a_row_with_its_status(done):
     assert "batch" in rows["frepo:batch=0"]["message"]
 
 
+def test_fewer_outer_steps_do_not_lower_the_ceiling(done):
+    _, _, rows = done
+    assert rows["dm:augment=,batch=8"]["steps"] == RECIPE.steps
+    assert rows["full"]["steps"] >= 300
+
+
 def test_a_row_says_all_that_made_it(done):
     _, _, rows = done
     row = rows["dm:augment=,batch=8"]
@@ -237,6 +243,7 @@ def test_failures_and_a_missing_baseline_do_not_break_the_table():
     assert [line.method for line in table.lines] == ["dm"]
     assert table.lines[0].gains == {}
     assert table.lines[0].label is None
+    assert table.beaten == (0, 0), "what was not compared did not lose"
     assert [r["method"] for r in table.failures] == ["mtt"]
 
 

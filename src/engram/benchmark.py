@@ -363,7 +363,7 @@ def measure(cell: Cell, recipe: Recipe, device: str, checkpoint: Path) -> dict[s
     network = parse("networks", cell.network) if cell.network else defaults.network(problem)
     seeds = list(range(recipe.networks))
     if cell.method == FULL:
-        return _ceiling(problem, network, seeds, recipe)
+        return _ceiling(problem, network, seeds)
     method = recipe.method(cell.method, problem)
     training = defaults.training(problem, network, method)
     precision = defaults.precision(problem)
@@ -419,9 +419,11 @@ def _continued(checkpoint: Path, identity: str, device: str, prepared: str) -> R
     return found if getattr(found.state, "prepared", "") == prepared else None
 
 
-def _ceiling(problem: Problem, network: Network, seeds: list[int], recipe: Recipe) -> dict[str, Any]:
+def _ceiling(problem: Problem, network: Network, seeds: list[int]) -> dict[str, Any]:
     begun = time.monotonic()
-    full = train_full(problem, network, seeds, recipe.steps or full_steps(problem))
+    # The ceiling has no outer steps: fewer of them do not lower it.
+    steps = full_steps(problem)
+    full = train_full(problem, network, seeds, steps)
     scores = {"own": _scored(full.fitted, problem)}
     judged = time.monotonic() - begun - full.seconds * len(seeds)
     return {
@@ -435,7 +437,7 @@ def _ceiling(problem: Problem, network: Network, seeds: list[int], recipe: Recip
         "soft": False,
         "items": len(problem.train),
         "bytes": problem.bytes,
-        "steps": recipe.steps or full_steps(problem),
+        "steps": steps,
         # A network's training is what all data cost.
         "seconds": {"prepare": 0.0, "distill": round(full.seconds, 2), "judge": round(judged, 2)},
     }

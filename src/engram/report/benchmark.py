@@ -77,7 +77,8 @@ class Table:
         metric: its name.
         lines: in order of kind, then score.
         failures: rows that did not finish.
-        beaten: distilled methods that are above both kinds of random rows by three standard errors, of how many.
+        beaten: distilled methods that are above both kinds of random rows by three standard errors, of how many that
+            are compared with both.
     """
 
     dataset: str
@@ -142,11 +143,11 @@ def _table(dataset: str, budget: str, network: str, recipe: str, rows: Sequence[
     lines = [_line(method, seeds, references) for method, seeds in done.items()]
     order = {"full": 0, "distilled": 1, "baseline": 2}
     lines.sort(key=lambda line: (order[line.kind], -_rank(line.score.value)))
-    distilled = [line for line in lines if line.kind == "distilled"]
-    beaten = sum(all(sure(gain) for gain in line.gains.values()) and len(line.gains) == 2 for line in distilled)
+    compared = [line for line in lines if line.kind == "distilled" and len(line.gains) == 2]
+    beaten = sum(all(sure(gain) for gain in line.gains.values()) for line in compared)
     metric = next((str(row["metric"]) for row in rows if row["status"] == "done"), "score")
     failures = [row for row in rows if row["status"] != "done"]
-    return Table(dataset, budget, network, recipe, metric, lines, failures, (beaten, len(distilled)))
+    return Table(dataset, budget, network, recipe, metric, lines, failures, (beaten, len(compared)))
 
 
 def sure(gain: Measured) -> bool:
