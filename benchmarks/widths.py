@@ -21,7 +21,6 @@ from engram.loop import outputs
 from engram.metrics import score
 from engram.report.benchmark import plus_minus
 from engram.study import Measured
-from engram.training import Training
 
 RESULTS = Path(__file__).parent / "results" / "widths.jsonl"
 SEEDS = range(3)
@@ -42,18 +41,11 @@ def measure(source: str, widths: tuple[int, ...], seed: int) -> dict:
         for name, factor in (("kept", 1.0), ("in proportion", network.width / width)):
             if name != "kept" and factor == 1:
                 continue
-            training = at_rate(replace(memory.training, network=replace(network, width=width)), factor * rate)
+            training = replace(memory.training, network=replace(network, width=width)).scaled(factor)
             fitted = fit(training, problem.task, memory.sets, [0, 1])
             found = score(problem.metric, outputs(fitted, problem.test), problem.test.targets)
             scores[f"{width} {name}"] = found.tolist()
     return {"width": network.width, "rate": rate, "scores": scores}
-
-
-def at_rate(training: Training, rate: float) -> Training:
-    """The same training with another rate of Adam."""
-    learn, *rest = training.phases
-    solver = replace(learn.solver, optimizer=replace(learn.solver.optimizer, rate=rate))
-    return replace(training, phases=(replace(learn, solver=solver), *rest))
 
 
 def run(arguments: list[str]) -> None:

@@ -220,8 +220,11 @@ class Training:
             >>> Training.default(MLP(width=128), rate=4e-3).on(MLP(width=512)).phases[0].solver.optimizer.rate
             0.001
         """
-        factor = _narrower(self.network, network)
-        return Training(network, tuple(_slowed(phase, factor) for phase in self.phases))
+        return replace(self, network=network).scaled(_narrower(self.network, network))
+
+    def scaled(self, factor: float) -> "Training":
+        """The same training with Adam's rates times a factor; plain descent keeps its rate."""
+        return replace(self, phases=tuple(_scaled(phase, factor) for phase in self.phases))
 
     @classmethod
     def two_phase(cls, network: Network, rate: float = 1.0, readout: Ridge = Ridge()) -> "Training":
@@ -251,9 +254,9 @@ def _narrower(one: Any, other: Any) -> float:
     return min(1.0, one.width / other.width) if known else 1.0
 
 
-def _slowed(phase: Phase, factor: float) -> Phase:
+def _scaled(phase: Phase, factor: float) -> Phase:
     solver = phase.solver
     if not isinstance(solver, Descent) or not isinstance(solver.optimizer, Adam):
         return phase
-    slower = replace(solver.optimizer, rate=factor * solver.optimizer.rate)
-    return replace(phase, solver=replace(solver, optimizer=slower))
+    optimizer = replace(solver.optimizer, rate=factor * solver.optimizer.rate)
+    return replace(phase, solver=replace(solver, optimizer=optimizer))
