@@ -343,6 +343,8 @@ def test_runs_under_different_recipes_are_not_compared():
 def test_names_of_data_do_not_lead_files_astray():
     rows = [r | {"dataset": "../../evil"} for r in some()]
     assert all("/" not in name and "." not in name for name in figures(tables(rows)))
+    other = [r | {"dataset": name, "key": name + r["key"]} for name in ("数字", "服装") for r in some()]
+    assert len(figures(tables(other))) == 4, "names in any script stay apart"
 
 
 def test_scores_of_accuracies_are_not_given_to_others():

@@ -157,9 +157,10 @@ def show(file: Path, out: Path | None, as_json: bool) -> None:
     out = out or file.with_suffix("")
     try:
         found = tables(rows)
+        plain = [_plain(table) for table in found]
         contents = {f"figures/{name}": content for name, content in save(found).items()}
         contents["benchmark.html"] = benchmark_page(rows, file).encode()
-        contents["tables.csv"] = _csv([_plain(table) for table in found])
+        contents["tables.csv"] = _csv(plain)
     except (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError) as error:
         raise ArtefactError(f"{file} holds rows that are not a benchmark's ({error!r}): run it again") from error
     try:
@@ -169,7 +170,7 @@ def show(file: Path, out: Path | None, as_json: bool) -> None:
     for name, content in contents.items():
         replace_file(out / name, content)
     if as_json:
-        emit({"tables": [_plain(table) for table in found], "page": str(out / "benchmark.html")})
+        emit({"tables": plain, "page": str(out / "benchmark.html")})
         return
     _print(found)
     click.echo(f"Next: open {out / 'benchmark.html'}")

@@ -242,7 +242,7 @@ def figures(found: Sequence[Table]) -> dict[str, tuple[Figure, str]]:
 
 
 def _word(text: str) -> str:
-    return re.sub(r"[^0-9a-z]+", "-", text.lower()).strip("-")
+    return re.sub(r"[\W_]+", "-", text.lower()).strip("-")
 
 
 def _cost(table: Table) -> Figure:
