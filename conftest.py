@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from engram.problem import Problem
-from engram.source import load_problem
+from engram.data.problem import Problem
+from engram.data.source import load_problem
 
 torch.set_num_threads(1)
 

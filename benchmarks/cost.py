@@ -21,22 +21,21 @@ import torch
 from torch.profiler import ProfilerActivity, profile
 
 import engram
-from engram import defaults
-from engram.benchmark import plain
-from engram.budget import Precision
+from engram.data.metrics import score
+from engram.distillation import defaults
+from engram.distillation.hypergradients import Unroll
+from engram.distillation.matcher import Pooled
+from engram.distillation.methods.characteristic_matching import CharacteristicMatching
+from engram.distillation.methods.distribution_matching import DistributionMatching
+from engram.distillation.methods.gradient_matching import GradientMatching
+from engram.distillation.methods.performance_matching import PerformanceMatching
+from engram.distillation.methods.trajectory_matching import TrajectoryMatching
+from engram.distillation.published import PUBLISHED
 from engram.evaluation.scores import summarise
-from engram.fitting import fit
-from engram.hypergradients import Unroll
-from engram.loop import outputs
-from engram.methods.characteristic_matching import CharacteristicMatching
-from engram.methods.distribution_matching import DistributionMatching
-from engram.methods.gradient_matching import GradientMatching
-from engram.methods.performance_matching import PerformanceMatching
-from engram.methods.trajectory_matching import TrajectoryMatching
-from engram.metrics import score
-from engram.network import model_of
-from engram.outer import Pooled
-from engram.published import PUBLISHED
+from engram.evaluation.variants import plain
+from engram.learning.fitting import fit, outputs
+from engram.learning.network import model_of
+from engram.samples.budget import Precision
 from engram.spec import render
 
 HERE = Path(__file__).parent
@@ -80,7 +79,7 @@ def _contents(method, classes: int) -> Contents:
             inner = (hyper.window + hyper.steps) // 2
         return Contents(0, rows, 1 + inner + raised)
     if isinstance(method, GradientMatching):
-        real = method.raised_on == "real"
+        real = method.pool_data == "real"
         return Contents(0, rows + real * raised * method.batch, 1 + (not real) * raised)
     # Real features carry no gradient; characteristic matching raises its networks on real rows.
     if isinstance(method, CharacteristicMatching):
@@ -149,7 +148,7 @@ def race(source: str, name: str) -> dict:
 
 def agreement(source: str, name: str) -> dict:
     """What half precision changes: gradient in the samples (cosine) and loss of the first outer step."""
-    import engram.network as network
+    import engram.learning.network as network
 
     problem, method, training = _setting(source, name)
     training = plain(training)

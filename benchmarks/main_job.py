@@ -16,16 +16,16 @@ import numpy as np
 import torch
 
 import engram
-from engram import defaults
-from engram.budget import Precision
+from engram.distillation import defaults
+from engram.distillation.method import Method
+from engram.distillation.methods.gradient_matching import GradientMatching
 from engram.evaluation.scores import summarise
-from engram.method import Method
-from engram.methods.gradient_matching import GradientMatching
-from engram.network import model_of
-from engram.networks.convnet import ConvNet
-from engram.networks.mlp import MLP
-from engram.networks.resnet import ResNet
-from engram.networks.two_layer import TwoLayer
+from engram.learning.network import model_of
+from engram.learning.networks.convnet import ConvNet
+from engram.learning.networks.mlp import MLP
+from engram.learning.networks.resnet import ResNet
+from engram.learning.networks.two_layer import TwoLayer
+from engram.samples.budget import Precision
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results" / "main_job.jsonl"
@@ -103,7 +103,7 @@ rng = np.random.default_rng(0)
 x, y = rng.integers(0, 255, (rows, 28, 28), dtype=np.uint8), np.arange(rows) % 10
 problem = engram.Problem.from_arrays(x, y)
 del x
-from engram.networks.mlp import MLP
+from engram.learning.networks.mlp import MLP
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 memory = engram.distill(problem, steps=20, network=MLP(width=32))
 engram.evaluate(memory, problem, engram.Protocol(seeds=2, full_steps=50))

@@ -7,9 +7,9 @@ The rows are written by `engram benchmark run`, with the commands that stand in 
 
 from pathlib import Path
 
-from engram.benchmark import Results
-from engram.report.benchmark import Table, plus_minus, spent, tables
-from engram.study import Measured
+from engram.benchmark.results import Results
+from engram.numerics.statistics import Measured
+from engram.report.tables import Table, plus_minus, spent, tables
 
 FOLDER = Path(__file__).parent / "results" / "objectives"
 NAMES = {

@@ -15,11 +15,10 @@ from pathlib import Path
 import torch
 
 import engram
-from engram import defaults
+from engram.data.metrics import score
+from engram.distillation import defaults
 from engram.evaluation.scores import summarise
-from engram.fitting import fit
-from engram.loop import outputs
-from engram.metrics import score
+from engram.learning.fitting import fit, outputs
 
 RESULTS = Path(__file__).parent / "results" / "starts.jsonl"
 STARTS = ("centres", "random", "covariance", "pairs", "gradients")

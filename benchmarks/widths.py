@@ -16,11 +16,10 @@ from pathlib import Path
 import torch
 
 import engram
-from engram.fitting import fit
-from engram.loop import outputs
-from engram.metrics import score
-from engram.report.benchmark import plus_minus
-from engram.study import Measured
+from engram.data.metrics import score
+from engram.learning.fitting import fit, outputs
+from engram.numerics.statistics import Measured
+from engram.report.tables import plus_minus
 
 RESULTS = Path(__file__).parent / "results" / "widths.jsonl"
 SEEDS = range(3)

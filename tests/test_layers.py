@@ -1,70 +1,126 @@
-"""Imports go to lower layers only, and packages of one layer do not import one another."""
+"""The architecture: imports go one way along the list of wings, and make no circle within one."""
 
 import ast
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parent.parent / "src" / "engram"
-LAYERS = [
-    ["__init__"],
-    ["errors"],
-    ["augmentation", "random", "spec", "link"],
-    ["linalg", "links", "optimizers", "metrics", "budget", "preprocessing", "container"],
-    ["synthetic", "problem", "theory"],
-    ["canvas", "generated", "network", "pictures"],
-    ["sources", "networks", "training", "distances", "hypergradients"],
-    ["source", "fitting", "method"],
-    ["experts", "subspace"],
-    ["pool", "selection"],
-    ["outer"],
-    ["methods"],
-    ["defaults", "published", "artefact"],
-    ["loop", "export", "beside"],
-    ["evaluation", "sampler", "laboratory", "study"],
-    ["studies", "benchmark"],
-    ["report"],
-    ["cli"],
-    ["__main__"],
-]
-RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
+GROUND = ("errors", "random", "spec")
+WINGS = (
+    "numerics",
+    "theory",
+    "data",
+    "learning",
+    "samples",
+    "memory",
+    "distillation",
+    "evaluation",
+    "verification",
+    "benchmark",
+    "report",
+    "workflow",
+    "cli",
+)
+"""From the ground up: a wing knows those before it."""
+COMPONENTS = ("links", "sources", "preprocessing", "networks", "canvas", "methods", "studies")
+"""Folders that are their own registry."""
+LONGEST = 300
 
 
-def edges(root: Path):
-    for file in sorted(root.rglob("*.py")):
-        parts = file.relative_to(root).with_suffix("").parts
-        own = parts[0]
-        for node in ast.walk(ast.parse(file.read_text())):
-            if not isinstance(node, ast.ImportFrom) or not node.level:
+def imported(file: Path) -> list[tuple[str, ...]]:
+    """The modules and packages of this package that a file imports, wherever the import stands."""
+    parts = file.relative_to(ROOT).with_suffix("").parts
+    found = []
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.level:
+            base = (*parts[: len(parts) - node.level], *(node.module.split(".") if node.module else ()))
+            inner = [(*base, alias.name) for alias in node.names]
+            found += [path if ROOT.joinpath(*path).with_suffix(".py").is_file() else base for path in inner]
+    return found
+
+
+def modules() -> dict[tuple[str, ...], list[tuple[str, ...]]]:
+    """All modules with what they import; a package stands for its ``__init__``."""
+    files = {file.relative_to(ROOT).with_suffix("").parts: file for file in sorted(ROOT.rglob("*.py"))}
+    return {parts[:-1] if parts[-1] == "__init__" else parts: imported(file) for parts, file in files.items()}
+
+
+def upward(graph) -> list[str]:
+    """Imports from a wing further down the list, or from a wing into the package's own surface."""
+    rank = {name: place for place, name in enumerate(("_moved", *GROUND, *WINGS))}
+    wrong = []
+    for module, targets in graph.items():
+        if module in ((), ("__main__",)):
+            continue
+        for target in targets:
+            if target == ():
+                # What the surface itself holds, its version, is known to all.
                 continue
-            up = len(parts) - node.level
-            base = [*parts[:up], *(node.module.split(".") if node.module else [])]
-            targets = [base[0]] if base else [alias.name if alias.name in RANK else "__init__" for alias in node.names]
-            for target in targets:
-                yield own, target, f"{file.relative_to(root)}:{node.lineno}"
+            if module[0] != target[0] and rank[target[0]] >= rank[module[0]]:
+                wrong.append(f"{'.'.join(module)} imports {'.'.join(target)}")
+    return wrong
 
 
-def wrong(found):
-    return [f"{place}: {a} imports {b}" for a, b, place in found if a != b and a != "__init__" and RANK[b] >= RANK[a]]
+def circle(graph) -> list[tuple[str, ...]]:
+    """Modules that import one another in a circle; a package's own surface apart, which only gathers."""
+    inner = {module: {t for t in targets if t in graph and t != module[: len(t)]} for module, targets in graph.items()}
+    surfaces = {m for m in graph if ROOT.joinpath(*m).is_dir()}
+    try:
+        TopologicalSorter({m: targets - surfaces for m, targets in inner.items() if m not in surfaces}).prepare()
+    except CycleError as error:
+        return error.args[1]
+    return []
 
 
-def test_every_module_has_a_layer():
-    modules = {
-        p.stem if p.is_file() else p.name for p in ROOT.iterdir() if p.suffix == ".py" or (p / "__init__.py").exists()
+GRAPH = modules()
+
+
+def test_the_folder_shows_the_wings_and_little_else():
+    assert {path.name for path in ROOT.iterdir() if (path / "__init__.py").exists()} == set(WINGS)
+    alone = {path.stem for path in ROOT.glob("*.py")}
+    assert alone - {"__init__", "__main__", "_moved"} == set(GROUND)
+    assert len(alone) <= 6
+
+
+def test_imports_go_one_way():
+    assert upward(GRAPH) == []
+
+
+def test_no_circle_of_modules():
+    assert circle(GRAPH) == []
+
+
+def test_what_is_wrong_is_caught():
+    assert upward({("learning", "training"): [("samples", "synthetic")]}) == [
+        "learning.training imports samples.synthetic"
+    ]
+    planted = GRAPH | {
+        ("numerics", "linalg"): [("numerics", "subspaces")],
+        ("numerics", "subspaces"): [("numerics", "linalg")],
     }
-    assert modules == set(RANK)
+    assert set(circle(planted)) == {("numerics", "linalg"), ("numerics", "subspaces")}
 
 
-def test_imports_go_down():
-    assert wrong(edges(ROOT)) == []
+def test_every_wing_says_what_it_is_in_one_sentence():
+    for wing in WINGS:
+        said = ast.get_docstring(ast.parse((ROOT / wing / "__init__.py").read_text()))
+        assert said is not None, wing
+        assert said.splitlines()[0].endswith(".")
 
 
-def test_an_upward_import_is_caught():
-    assert wrong([("linalg", "training", "planted")]) == ["planted: linalg imports training"]
+@pytest.mark.parametrize("name", COMPONENTS)
+def test_components_stand_alone(name):
+    folder = next(ROOT.glob(f"*/{name}"))
+    known = {file.stem for file in folder.glob("*.py")} - {"__init__"}
+    own = folder.relative_to(ROOT).parts
+    for module in known:
+        assert not [t for t in GRAPH[(*own, module)] if t[: len(own)] == own and t[-1] in known], module
 
 
-def test_components_of_a_folder_do_not_import_one_another():
-    for folder in ("methods", "networks", "sources", "canvas", "links", "studies"):
-        names = {p.stem for p in (ROOT / folder).glob("*.py")}
-        for file in (ROOT / folder).glob("*.py"):
-            for node in ast.walk(ast.parse(file.read_text())):
-                if isinstance(node, ast.ImportFrom) and node.level == 1:
-                    assert node.module not in names, f"{file.name} imports {node.module}"
+def test_a_room_holds_one_idea():
+    """At most so many lines, or a reason in the file."""
+    for file in ROOT.rglob("*.py"):
+        text = file.read_text()
+        assert len(text.splitlines()) <= LONGEST or "Longer than" in text, file

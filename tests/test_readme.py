@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from engram.cli import main
-from engram.study import ORDER
+from engram.verification.study import ORDER
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()

@@ -9,18 +9,18 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engram.artefact import Engram
-from engram.budget import Bytes, Items, PerClass, Precision
+from engram.data.preprocessing.columns import Category, Columns, Number
+from engram.distillation.methods.gradient_matching import GradientMatching
+from engram.distillation.methods.performance_matching import PerformanceMatching
 from engram.errors import ArtefactError, SettingError, UnknownNameError
-from engram.methods.gradient_matching import GradientMatching
-from engram.methods.performance_matching import PerformanceMatching
-from engram.networks.convnet import ConvNet
-from engram.networks.custom import Custom
-from engram.networks.mlp import MLP
-from engram.optimizers import SGD, Adam
-from engram.preprocessing import Category, Columns, Number
+from engram.learning.networks.convnet import ConvNet
+from engram.learning.networks.custom import Custom
+from engram.learning.networks.mlp import MLP
+from engram.learning.training import Descent, Loss, Part, Phase, Ridge, Training, ZeroReadout
+from engram.memory.engram import Engram
+from engram.numerics.optimizers import SGD, Adam
+from engram.samples.budget import Bytes, Items, PerClass, Precision
 from engram.spec import decode, encode, load, names, parse, render
-from engram.training import Descent, Loss, Part, Phase, Ridge, Training, ZeroReadout
 
 positive = st.floats(1e-6, 1e3, allow_nan=False)
 networks = st.one_of(
@@ -80,7 +80,7 @@ def test_json_round_trip(value):
 @given(st.one_of(networks, methods))
 @settings(deadline=None)
 def test_command_line_round_trip(value):
-    folder = type(value).__module__.split(".")[1]
+    folder = type(value).__module__.split(".")[2]
     assert parse(folder, render(value)) == value
 
 

@@ -13,34 +13,39 @@ Example:
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from . import _moved
+
+__version__ = "0.2.0.dev0"
+
+_moved.install()
 
 if TYPE_CHECKING:
-    from .artefact import Engram, load
-    from .budget import Bytes, Items, PerClass
+    from .data.problem import Problem
+    from .data.source import load_problem
+    from .distillation.distiller import distill
+    from .distillation.loop import iterate
+    from .distillation.sampler import DistillationSampler
     from .errors import EngramError
     from .evaluation import Protocol, evaluate
-    from .loop import distill, iterate
-    from .problem import Problem
-    from .sampler import DistillationSampler
-    from .source import load_problem
-    from .training import Training
+    from .learning.training import Training
+    from .memory.engram import Engram, load
+    from .samples.budget import Bytes, Items, PerClass
 
 _HOME = {
-    "Bytes": "budget",
-    "DistillationSampler": "sampler",
-    "Engram": "artefact",
+    "Bytes": "samples",
+    "DistillationSampler": "distillation.sampler",
+    "Engram": "memory",
     "EngramError": "errors",
-    "Items": "budget",
-    "PerClass": "budget",
-    "Problem": "problem",
+    "Items": "samples",
+    "PerClass": "samples",
+    "Problem": "data",
     "Protocol": "evaluation",
-    "Training": "training",
-    "distill": "loop",
+    "Training": "learning",
+    "distill": "distillation",
     "evaluate": "evaluation",
-    "iterate": "loop",
-    "load": "artefact",
-    "load_problem": "source",
+    "iterate": "distillation",
+    "load": "memory",
+    "load_problem": "data",
 }
 
 __all__ = [

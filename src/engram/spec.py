@@ -23,8 +23,10 @@ __all__ = ["decode", "encode", "load", "names", "parse", "render"]
 
 _ROOT = Path(__file__).parent
 _ONE = {"studies": "study"}
-_CLOSED = ("cli", "report", "__main__")
-"""Packages whose classes no file may name."""
+_CLOSED = ("cli", "report")
+"""Wings whose classes no file may name."""
+_FORMER = {"preprocessing.targets": "targets"}
+"""Modules that have moved within a wing since files were written: their former names, without the wing."""
 
 
 def names(folder: str) -> tuple[str, ...]:
@@ -40,7 +42,7 @@ def names(folder: str) -> tuple[str, ...]:
         >>> "gradient-matching" in names("methods")
         True
     """
-    return tuple(sorted(m.name.replace("_", "-") for m in pkgutil.iter_modules([str(_ROOT / folder)])))
+    return tuple(sorted(m.name.replace("_", "-") for m in pkgutil.iter_modules([str(_place(folder))])))
 
 
 def load(folder: str, name: str) -> type:
@@ -60,10 +62,9 @@ def load(folder: str, name: str) -> type:
         >>> load("networks", "mlp").__name__
         'MLP'
     """
-    known = names(folder)
-    if name.replace("_", "-") not in known:
+    if name.replace("_", "-") not in (known := names(folder)):
         raise UnknownNameError(f"unknown {_ONE.get(folder, folder.removesuffix('s'))} {name!r}: {nearest(name, known)}")
-    module = import_module(f"engram.{folder}.{name.replace('-', '_')}")
+    module = import_module(f"engram.{_place(folder).parent.name}.{folder}.{name.replace('-', '_')}")
     component: type = getattr(module, module.__all__[0])
     return component
 
@@ -80,8 +81,7 @@ def parse(folder: str, text: str, base: Any = None) -> Any:
         The component with those fields.
 
     Raises:
-        UnknownNameError: unknown name or field.
-        SettingError: a value of the wrong type or range.
+        UnknownNameError, SettingError: unknown name or field; a value of the wrong type or range.
 
     Example:
         >>> parse("networks", "mlp:width=64,depth=2")
@@ -89,14 +89,9 @@ def parse(folder: str, text: str, base: Any = None) -> Any:
     """
     name, _, tail = text.partition(":")
     cls = load(folder, name)
-    given = dict(_assignments(tail, where=repr(text)))
-    if type(base) is cls:
-        # All fields at once: one that was given may only go with those of the base.
-        given = {f.name: getattr(base, f.name) for f in dataclasses.fields(cls) if f.init} | {
-            key: _untag(value) for key, value in given.items()
-        }
-        return _build(cls, given, where=repr(text))
-    return _build(cls, {key: _untag(value) for key, value in given.items()}, where=repr(text))
+    # All fields at once: one that was given may only go with those of the base.
+    kept = {f.name: getattr(base, f.name) for f in dataclasses.fields(cls) if f.init} if type(base) is cls else {}
+    return _build(cls, kept | dict(_assignments(tail, where=repr(text))), where=repr(text))
 
 
 def render(value: Any) -> str:
@@ -113,15 +108,11 @@ def render(value: Any) -> str:
         'mlp:width=64,depth=2'
     """
     name = type(value).__module__.rsplit(".", 1)[-1].replace("_", "-")
-    changed = []
-    kept = value.stored_fields() if hasattr(value, "stored_fields") else None
+    kept, changed = _stored(value), []
     for field in dataclasses.fields(value):
-        if kept is not None and field.name not in kept:
-            continue
-        content = getattr(value, field.name) if kept is None else kept[field.name]
         default = field.default_factory() if callable(field.default_factory) else field.default
-        if content != default:
-            changed.append(f"{field.name}={_word(content)}")
+        if field.name in kept and kept[field.name] != default:
+            changed.append(f"{field.name}={_word(kept[field.name])}")
     return f"{name}:{','.join(changed)}" if changed else name
 
 
@@ -154,8 +145,7 @@ def encode(value: Any, tensors: dict[str, Any] | None = None, path: str = "") ->
     if isinstance(value, Mapping):
         return {"map": {key: encode(item, tensors, f"{path}.{key}".lstrip(".")) for key, item in value.items()}}
     if dataclasses.is_dataclass(value) and type(value).__module__.startswith("engram."):
-        stored = getattr(value, "stored_fields", None)
-        fields = stored() if stored else {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}
+        fields = _stored(value)
         return {"kind": _kind(type(value))} | {
             key: encode(item, tensors, f"{path}.{key}".lstrip(".")) for key, item in fields.items()
         }
@@ -199,17 +189,34 @@ def decode(plain: Any, tensors: Mapping[str, Any] | None = None) -> Any:
     return cls(fields["value"]) if issubclass(cls, enum.Enum) else _build(cls, fields, where=str(plain["kind"]))
 
 
+def _stored(value: Any) -> dict[str, Any]:
+    """The fields that a file keeps: all, unless the value says otherwise."""
+    if hasattr(value, "stored_fields"):
+        return dict(value.stored_fields())
+    return {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}
+
+
+def _place(folder: str) -> Path:
+    """Where a folder of components lies: in one of the wings."""
+    found = next(_ROOT.glob(f"*/{folder}/__init__.py"), None)
+    if found is None:
+        raise UnknownNameError(f"there is no folder of components called {folder!r}")
+    return found.parent
+
+
 def _kind(cls: type) -> str:
-    return f"{cls.__module__.removeprefix('engram.')}:{cls.__name__}"
+    """By what a file names a class: its module without the wing, so that files outlive a move between wings."""
+    return f"{cls.__module__.removeprefix('engram.').partition('.')[2]}:{cls.__name__}"
 
 
 def _class(kind: object) -> type:
     module, _, name = str(kind).partition(":")
-    path = _ROOT.joinpath(*module.split("."))
-    inside = all(part.isidentifier() for part in module.split(".")) and module.split(".")[0] not in _CLOSED
-    if inside and path.with_suffix(".py").is_file():
-        cls = getattr(import_module(f"engram.{module}"), name, None)
-        if isinstance(cls, type) and cls.__module__ == f"engram.{module}":
+    module = _FORMER.get(module, module)
+    known = all(part.isidentifier() for part in module.split("."))
+    for path in _ROOT.glob(f"*/{module.replace('.', '/')}.py") if known else ():
+        full = ".".join(("engram", *path.relative_to(_ROOT).with_suffix("").parts))
+        cls = None if full.split(".")[1] in _CLOSED else getattr(import_module(full), name, None)
+        if isinstance(cls, type) and cls.__module__ == full:
             params = getattr(cls, "__dataclass_params__", None)
             if issubclass(cls, enum.Enum) or (params is not None and params.frozen):
                 return cls
@@ -223,12 +230,10 @@ def _build(cls: type, given: Mapping[str, Any], where: str) -> Any:
         if key not in fields:
             raise UnknownNameError(f"{where}: {cls.__name__} has no field {key!r}; {nearest(key, fields)}")
     values = {key: _coerce(hints[key], value, f"{where}: {key}") for key, value in given.items()}
-    missing = [
-        f.name
-        for f in dataclasses.fields(cls)
-        if f.init and f.name not in values and f.default is f.default_factory is dataclasses.MISSING
+    needed = [
+        f.name for f in dataclasses.fields(cls) if f.init and f.default is f.default_factory is dataclasses.MISSING
     ]
-    if missing:
+    if missing := [name for name in needed if name not in values]:
         raise SettingError(f"{where}: {cls.__name__} needs {', '.join(missing)}")
     return cls(**values)
 
@@ -286,12 +291,8 @@ def _assignments(text: str, where: str) -> Iterator[tuple[str, Any]]:
         except ValueError:
             end = text.find(",", position) % (len(text) + 1)
             value = text[position:end]
-        yield key.strip(), value
+        yield key.strip(), decode(value) if isinstance(value, list | dict) else value
         position = end + 1
-
-
-def _untag(value: Any) -> Any:
-    return decode(value) if isinstance(value, list | dict) else value
 
 
 def _word(value: Any) -> str:

@@ -41,7 +41,7 @@ def source_options(function: Callable[..., Any]) -> Callable[..., Any]:
 
 def budget_of(per_class: int | None, items: int | None, size: str | None) -> Any:
     """The one budget that was given, or None."""
-    from ..budget import Bytes, Items, PerClass, parse_size
+    from ..samples.budget import Bytes, Items, PerClass, parse_size
 
     given = [
         name for name, value in (("--per-class", per_class), ("--items", items), ("--bytes", size)) if value is not None

@@ -72,16 +72,18 @@ def run(
 ) -> None:
     """Run the grid of DATA and the options; every run is a process of its own and leaves a row, whatever becomes of it."""
     say("engram: loading")
-    from ..benchmark import FULL, Cell, Recipe, Results, conduct, everything
-    from ..budget import Budget, Items, PerClass
-    from ..container import check_writable
-    from ..source import find
+    from ..benchmark.engine import run_grid
+    from ..benchmark.grid import FULL, Cell, Recipe, all_methods
+    from ..benchmark.results import Results
+    from ..data.source import find
+    from ..memory.files import check_writable
+    from ..samples.budget import Budget, Items, PerClass
     from ..spec import parse
 
     if retry and not resume:
         raise click.UsageError("--retry goes with --resume")
     check_writable(out, force or resume)
-    words = everything() if not methods or "all" in methods else methods
+    words = all_methods() if not methods or "all" in methods else methods
     place = device_of(device)
     recipe = Recipe(quick, steps, evaluations, judges, place.partition(":")[0])
     # Wrong words are refused before anything runs.
@@ -115,7 +117,7 @@ def run(
     try:
         with progress() as bar:
             task = bar.add_task("running", total=len(cells), state="")
-            conduct(
+            run_grid(
                 cells,
                 recipe,
                 results,
@@ -148,10 +150,12 @@ def run(
 @json_option
 def show(file: Path, out: Path | None, as_json: bool) -> None:
     """Print FILE's tables; write them as tables.csv, figures and one page beside it."""
-    from ..benchmark import Results
-    from ..container import replace_file
+    from ..benchmark.results import Results
     from ..errors import ArtefactError, OutputError
-    from ..report.benchmark import benchmark_page, save, tables
+    from ..memory.files import replace_file
+    from ..report.benchmark_figures import save
+    from ..report.benchmark_page import benchmark_page
+    from ..report.tables import tables
 
     rows = Results(file).rows()
     out = out or file.with_suffix("")
@@ -201,7 +205,7 @@ def _print(found: Any) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from ..report.benchmark import plus_minus, spent
+    from ..report.tables import plus_minus, spent
 
     console = Console(highlight=False)
     if not console.is_terminal:

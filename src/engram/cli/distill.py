@@ -89,21 +89,22 @@ def command(
     if seeds < 0 or (steps is not None and steps < 0):
         raise click.UsageError("--seeds and --steps are at least 0")
     say("engram: loading")
-    from .. import defaults
-    from ..beside import Beside
-    from ..budget import Items, PerClass, Precision
-    from ..container import check_writable
+    from ..data.source import load_problem
+    from ..distillation import defaults
+    from ..distillation.checkpoint import identify, save_checkpoint
+    from ..distillation.checkpoint import resume as continue_run
+    from ..distillation.distiller import configured, distill
+    from ..distillation.published import method_of, network_of
     from ..evaluation import Protocol, evaluate
     from ..evaluation.directions import directions
     from ..evaluation.fidelity import fidelity
-    from ..loop import configured, distill, identify, save_checkpoint
-    from ..loop import resume as continue_run
-    from ..published import method_of, network_of
-    from ..source import load_problem
+    from ..memory.files import check_writable
+    from ..memory.run_folder import RunFolder
+    from ..samples.budget import Items, PerClass, Precision
     from ..spec import parse
 
     out = check_writable(out or Path(f"{Path(source).stem or 'data'}.engram"), force or resume)
-    beside = Beside.of(out)
+    beside = RunFolder.of(out)
     beside.check(force or resume)
     if method:
         method_of(method)  # a wrong word is refused before data are read

@@ -43,9 +43,9 @@ def command(
     **settings: Any,
 ) -> None:
     """Score networks trained on FILE, on its baselines and on everything, on the test split of SOURCE."""
-    from ..artefact import load
+    from ..data.source import load_problem
     from ..evaluation import Protocol, evaluate
-    from ..source import load_problem
+    from ..memory.engram import load
     from ..spec import parse
 
     memory = load(file)

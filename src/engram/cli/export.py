@@ -15,9 +15,9 @@ from ._terminal import emit, force_option, json_option
 @json_option
 def command(file: Path, kind: str, out: Path | None, force: bool, as_json: bool) -> None:
     """Write the synthetic samples, in the units of the data, with hard and soft labels."""
-    from ..artefact import load
-    from ..container import check_writable
-    from ..export import export
+    from ..memory.engram import load
+    from ..memory.export import export
+    from ..memory.files import check_writable
 
     memory = load(file)
     out = check_writable(out or file.with_suffix(f".{kind}"), force)

@@ -13,8 +13,8 @@ from ._terminal import emit, json_option
 @json_option
 def command(file: Path, as_json: bool) -> None:
     """Show an engram's manifest: data, method, training, sizes, scores."""
-    from ..artefact import load
-    from ..container import read_tensors
+    from ..memory.container import read_tensors
+    from ..memory.engram import load
     from ..spec import render
 
     memory = load(file)

@@ -11,7 +11,7 @@ from ._terminal import emit, json_option
 @json_option
 def command(as_json: bool) -> None:
     """Show built-in datasets, methods, papers' settings, networks, links and studies, with their fields."""
-    from ..published import PUBLISHED
+    from ..distillation.published import PUBLISHED
     from ..spec import load, names, render
 
     found = {

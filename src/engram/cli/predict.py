@@ -23,9 +23,9 @@ def command(file: Path, new: str, network: str | None, out: Path | None, seed: i
     """
     import pandas as pd
 
-    from ..artefact import load
-    from ..container import check_writable, replace_file
-    from ..source import raw_inputs
+    from ..data.source import raw_inputs
+    from ..memory.engram import load
+    from ..memory.files import check_writable, replace_file
     from ..spec import parse
 
     memory = load(file)
@@ -47,7 +47,7 @@ def command(file: Path, new: str, network: str | None, out: Path | None, seed: i
 
 def _inputs(memory: Any, raw: Any) -> Any:
     """A table's columns by the names that exports give them, for an engram of plain numbers that knows no table."""
-    from ..preprocessing import Vectors
+    from ..data.preprocessing.vectors import Vectors
 
     if not hasattr(raw, "columns") or not isinstance(memory.preprocessing, Vectors):
         return raw

@@ -17,8 +17,8 @@ from ._terminal import emit, force_option, json_option, seed_option, spare_threa
 @json_option
 def command(file: Path, network: str | None, out: Path | None, seed: int, force: bool, as_json: bool) -> None:
     """Train a fresh network from the engram in FILE."""
-    from ..artefact import load
-    from ..container import check_writable
+    from ..memory.engram import load
+    from ..memory.files import check_writable
     from ..spec import parse, render
 
     memory = load(file)

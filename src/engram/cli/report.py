@@ -14,8 +14,8 @@ from ._terminal import emit, force_option, json_option
 @json_option
 def command(file: Path, out: Path | None, force: bool, as_json: bool) -> None:
     """Show an engram: samples beside real ones, scores, learning curves, sizes, recipe."""
-    from ..artefact import load
-    from ..container import check_writable, replace_file
+    from ..memory.engram import load
+    from ..memory.files import check_writable, replace_file
     from ..report import page
 
     memory = load(file)

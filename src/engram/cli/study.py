@@ -44,15 +44,17 @@ def command(
     engram study encoding generalisation --seeds 8
     """  # noqa: D301 (click reads the escape)
     from ..spec import load
-    from ..study import ORDER, Cells, Scale, conduct
+    from ..verification.cells import Cells, Scale
+    from ..verification.study import ORDER, run_study
 
     if quick and large:
         raise click.UsageError("--quick and --large exclude one another")
     asked = {name: load("studies", name) for name in names if name != "all"}
     classes = {name: load("studies", name) for name in ORDER} if "all" in names else asked
     say("engram: loading")
-    from ..container import code_version, replace_file
     from ..errors import OutputError
+    from ..memory.files import replace_file
+    from ..memory.provenance import code_version
     from ..report.theory import draw, theory_page
 
     try:
@@ -76,7 +78,7 @@ def command(
                 def watch(done: int, total: int, bar: Any = bar, task: Any = task) -> None:
                     bar.update(task, completed=done, total=total, state=f"{done} of {total} cells")
 
-                result = conduct(study, size, store, seeds, jobs or os.cpu_count() or 1, watch)
+                result = run_study(study, size, store, seeds, jobs or os.cpu_count() or 1, watch)
         except KeyboardInterrupt:
             say(f"engram: interrupted; finished cells are kept in {store.path}: repeat the command to continue")
             raise

@@ -6,12 +6,14 @@ from typing import Any
 
 import torch
 
-from ..artefact import Engram
+from ..data.intrinsic_dimension import dimension
+from ..data.problem import Problem
 from ..errors import DataError
-from ..fitting import fit
-from ..problem import Problem
-from ..subspace import dimension, gradient_outer_product, overlap, principal_angles, principal_directions, whitening
-from ..training import Descent, Loss, Phase, Training
+from ..learning.fitting import fit
+from ..learning.responses import gradient_outer_product
+from ..learning.training import Descent, Loss, Phase, Training
+from ..memory.engram import Engram
+from ..numerics.subspaces import overlap, principal_angles, principal_directions, whitening
 
 __all__ = ["Directions", "directions"]
 

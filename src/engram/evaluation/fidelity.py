@@ -7,14 +7,15 @@ import torch
 from torch import Tensor
 from torch.func import grad, vmap
 
-from ..artefact import Engram
-from ..fitting import Fitted, fit, measure, refit
-from ..loop import outputs
-from ..metrics import score
-from ..network import Model
-from ..optimizers import Params
-from ..problem import Problem
-from ..training import Descent, Loss, Phase, Ridge, Training
+from ..data.metrics import score
+from ..data.problem import Problem
+from ..learning.fitting import Fitted, fit, outputs
+from ..learning.gradients import measure
+from ..learning.network import Model
+from ..learning.readout import refit
+from ..learning.training import Descent, Loss, Phase, Ridge, Training
+from ..memory.engram import Engram
+from ..numerics.optimizers import Params
 
 __all__ = ["Fidelity", "fidelity"]
 
@@ -71,7 +72,7 @@ def fidelity(engram: Engram, problem: Problem, seeds: list[int], points: int = 1
         if step in marks:
             cosines.append(_cosine(fitted.model, fitted.params, own, real))
             if isinstance(ridge, Ridge):
-                fitted = Fitted(fitted.model, refit(fitted.model, fitted.params, ridge, engram.sets[phase.data], False))
+                fitted = Fitted(fitted.model, refit(fitted.model, fitted.params, ridge, engram.sets[phase.data]))
             taught[step] = outputs(fitted, problem.validation)
 
     fit(Training(engram.training.network, (phase,)), problem.task, engram.sets, seeds, by_engram)

@@ -7,23 +7,22 @@ from typing import Any
 
 import torch
 
-from ..artefact import Engram
-from ..budget import Budget, Items, Precision
-from ..canvas.plain import Plain
+from ..data.metrics import score
+from ..data.problem import Problem
+from ..distillation.methods.herding import Herding
+from ..distillation.methods.k_center import KCenter
+from ..distillation.methods.k_means import KMeans
+from ..distillation.methods.random import Random
 from ..errors import DataError, DivergenceError, SettingError
-from ..fitting import Fitted, fit
-from ..loop import outputs
-from ..method import number_bytes
-from ..methods.herding import Herding
-from ..methods.k_center import KCenter
-from ..methods.k_means import KMeans
-from ..methods.random import Random
-from ..metrics import score
-from ..network import Network
-from ..problem import Problem
+from ..learning.fitting import Fitted, fit, outputs
+from ..learning.network import Network
+from ..learning.training import Training
+from ..memory.engram import Engram
+from ..samples.budget import Budget, Items, Precision
+from ..samples.canvas.plain import Plain
+from ..samples.spending import number_bytes
 from ..spec import encode
-from ..training import Training
-from .full import Full, full_steps, train_full, train_linear
+from .ceiling import Full, full_steps, train_full, train_linear
 from .scores import Row, Scores
 
 __all__ = ["Protocol", "evaluate"]
@@ -144,7 +143,7 @@ def _ceiling(problem: Problem, full: Full) -> Row:
     runs, note = _test(full.fitted, problem), "network"
     if linear.select > float(full.select.mean()):
         runs, note = (linear.test,) * len(runs), linear.note or "tuned linear model"
-    return Row(runs, len(problem.train), len(problem.train) * problem.row_bytes(Precision.FLOAT32), full.seconds, note)
+    return Row(runs, len(problem.train), len(problem.train) * problem.row_bytes(), full.seconds, note)
 
 
 def _budgets(engram: Engram, problem: Problem, soft: bool) -> Iterator[tuple[str, Budget]]:

@@ -1,4 +1,4 @@
-"""One self-contained page about an engram. It reads the artefact and what lies beside it, and runs nothing."""
+"""Pages and figures from results; nothing is run."""
 
 from .page import page
 

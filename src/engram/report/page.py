@@ -10,11 +10,12 @@ import numpy as np
 from markupsafe import Markup
 from PIL import Image
 
-from ..artefact import Engram
-from ..beside import Beside
-from ..canvas.seeded import Seeded
-from ..export import images, table
-from ..preprocessing import Classes, Pixels
+from ..data.preprocessing.pixels import Pixels
+from ..data.targets import Classes
+from ..memory.engram import Engram
+from ..memory.export import images, table
+from ..memory.run_folder import RunFolder
+from ..samples.canvas.seeded import Seeded
 from ..spec import render
 from . import figures
 
@@ -42,7 +43,7 @@ def page(engram: Engram, path: Path) -> str:
     Returns:
         One HTML document that needs no network.
     """
-    beside = Beside.of(path)
+    beside = RunFolder.of(path)
     results, record = beside.read(engram)
     curves, real = record.get("curves"), beside.read_real(engram)
     known = dict(engram.provenance)

@@ -11,7 +11,7 @@ from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from ..errors import ArtefactError
-from ..study import ORDER
+from ..verification.study import ORDER
 from .figures import INK, STYLE, inline, plain_log, saved
 
 __all__ = ["draw", "theory_page"]

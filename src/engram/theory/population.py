@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from ..errors import DataError
-from ..link import hermite
 from ..random import stream
+from .link import hermite
 
 __all__ = ["Population", "population"]
 
@@ -92,7 +92,7 @@ def population(link: Callable[[Tensor], Tensor], r: int) -> Population:
         Stein's lemma; Ben Arous, Gheissari, Jagannath 2021 (information exponent).
 
     Example:
-        >>> from engram.links.hermite import Hermite
+        >>> from engram.theory.links.hermite import Hermite
         >>> base = population(Hermite(), 2)
         >>> round(base.variance, 6), base.exponent, base.spectrum.round(decimals=4).tolist()
         (1.0, 2, [0.7746, 0.7746])

@@ -1,0 +1,144 @@
+"""Import paths of version 0.1: they work for one more release, and warn.
+
+A former module is an empty one that finds its names in the modules that took them over.
+"""
+
+import sys
+import warnings
+from collections.abc import Sequence
+from importlib import import_module
+from importlib.machinery import ModuleSpec
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+__all__ = ["install", "renamed"]
+
+_MOVED: dict[str, tuple[str, ...]] = {
+    "artefact": ("memory.engram", "memory.replay"),
+    "augmentation": ("learning.augmentation",),
+    "beside": ("memory.run_folder",),
+    "budget": ("samples.budget",),
+    "canvas": ("samples.canvas",),
+    "container": ("memory.container", "memory.files", "memory.provenance"),
+    "defaults": ("distillation.defaults",),
+    "distances": ("numerics.distances",),
+    "evaluation.full": ("evaluation.ceiling",),
+    "experts": ("learning.experts", "distillation.buffers"),
+    "export": ("memory.export",),
+    "fitting": ("learning.fitting", "learning.gradients", "learning.readout", "learning.stacking"),
+    "generated": ("data.generated",),
+    "hypergradients": ("distillation.hypergradients",),
+    "laboratory": ("verification.laboratory", "verification.search", "numerics.leave_one_out"),
+    "linalg": ("numerics.linalg",),
+    "link": ("theory.link",),
+    "links": ("theory.links",),
+    "loop": ("distillation.loop", "distillation.distiller", "distillation.checkpoint", "learning.fitting"),
+    "method": ("distillation.method", "samples.spending"),
+    "methods": ("distillation.methods",),
+    "metrics": ("data.metrics",),
+    "network": ("learning.network", "learning.stacking"),
+    "networks": ("learning.networks",),
+    "optimizers": ("numerics.optimizers",),
+    "outer": ("distillation.matcher", "distillation.outer_optimizer", "distillation.batches", "data.rows"),
+    "pictures": ("data.pictures",),
+    "pool": ("distillation.pool",),
+    "preprocessing": (
+        "data.preprocessing",
+        "data.targets",
+        "data.preprocessing.columns",
+        "data.preprocessing.pixels",
+        "data.preprocessing.vectors",
+    ),
+    "preprocessing.checks": ("data.checks",),
+    "preprocessing.targets": ("data.targets",),
+    "problem": ("data.problem", "data.split", "data.task", "data.linear_part"),
+    "published": ("distillation.published",),
+    "report.benchmark": ("report.tables", "report.benchmark_figures", "report.benchmark_page"),
+    "sampler": ("distillation.sampler",),
+    "selection": ("distillation.selection", "distillation.labels", "distillation.start"),
+    "source": ("data.source",),
+    "sources": ("data.sources",),
+    "studies": ("verification.studies",),
+    "study": (
+        "verification.study",
+        "verification.cells",
+        "verification.claims",
+        "verification.result",
+        "numerics.statistics",
+    ),
+    "subspace": ("numerics.subspaces", "data.intrinsic_dimension", "learning.responses"),
+    "synthetic": ("samples.synthetic",),
+    "training": ("learning.training",),
+}
+"""Former module or package to the modules that hold its names now, in the order in which they are asked."""
+_RENAMED = {
+    "Beside": "RunFolder",
+    "Chosen": "SelectionState",
+    "Matching": "MatcherState",
+    "Nursery": "PoolPolicy",
+    "Scene": "StepContext",
+    "anyone": "at_random",
+    "bare": "as_engram",
+    "conduct": "run_study",
+    "slope": "exponent",
+}
+
+
+class _Former:
+    """Finds former modules; asked last, so nothing that exists passes through it."""
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        if not fullname.startswith("engram."):
+            return None
+        homes = _homes(fullname.removeprefix("engram."))
+        return ModuleSpec(fullname, self, is_package=True) if homes else None  # type: ignore[arg-type]
+
+    def create_module(self, spec: ModuleSpec) -> None:
+        """An ordinary module."""
+
+    def exec_module(self, module: ModuleType) -> None:
+        homes = [f"engram.{home}" for home in _homes(module.__name__.removeprefix("engram."))]
+        warnings.warn(
+            f"{module.__name__} has moved to {' and '.join(homes)}; its old name goes with the next release",
+            DeprecationWarning,
+            # Frames of the import system do not count.
+            stacklevel=2,
+        )
+
+        def find(name: str) -> Any:
+            if name.startswith("__"):
+                raise AttributeError(name)
+            for home in map(import_module, homes):
+                for known in (name, _RENAMED.get(name, name)):
+                    if hasattr(home, known):
+                        return getattr(home, known)
+            raise AttributeError(f"module {module.__name__!r} has no attribute {name!r}")
+
+        module.__path__ = []
+        module.__getattr__ = find  # type: ignore[method-assign]
+
+
+def _homes(former: str) -> tuple[str, ...]:
+    """Where a former module is now: itself in the table, or inside a package that is."""
+    if former in _MOVED:
+        return _MOVED[former]
+    package, _, rest = former.partition(".")
+    home = f"{_MOVED.get(package, ('',))[0]}.{rest}"
+    return (home,) if Path(__file__).parent.joinpath(*home.split(".")).with_suffix(".py").is_file() else ()
+
+
+def renamed(module: str, name: str, names: dict[str, str]) -> Any:
+    """What a module that stayed called otherwise, with a warning; its ``__getattr__``."""
+    if name not in names:
+        raise AttributeError(f"module {module!r} has no attribute {name!r}")
+    home, _, new = names[name].rpartition(".")
+    warnings.warn(f"{module}.{name} is {home}.{new} now", DeprecationWarning, stacklevel=3)
+    return getattr(import_module(home), new)
+
+
+def install() -> None:
+    """Let former import paths be found."""
+    sys.meta_path.append(_Former())

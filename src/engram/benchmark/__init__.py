@@ -1,0 +1,20 @@
+"""Every method under one protocol: a grid of runs, one process and one row for each."""
+
+from typing import Any
+
+from .. import _moved
+from .engine import run_grid
+from .grid import BASELINES, FULL, Cell, Recipe, all_methods
+from .measurement import measure
+from .results import Results
+
+__all__ = ["BASELINES", "FULL", "Cell", "Recipe", "Results", "all_methods", "measure", "run_grid"]
+
+
+def __getattr__(name: str) -> Any:
+    former = {
+        "conduct": "engram.benchmark.engine.run_grid",
+        "everything": "engram.benchmark.grid.all_methods",
+        "plain": "engram.evaluation.variants.plain",
+    }
+    return _moved.renamed(__name__, name, former)

@@ -1,0 +1,110 @@
+"""The grid: data, methods, budgets, networks and seeds, and the recipe by which every cell is run."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..data.problem import Problem
+from ..distillation import defaults
+from ..distillation.distiller import configured
+from ..distillation.method import Method
+from ..distillation.published import PUBLISHED, method_of
+from ..errors import SettingError
+from ..samples.budget import Budget
+from ..spec import encode
+
+__all__ = ["BASELINES", "FULL", "Cell", "Recipe", "all_methods"]
+
+FULL = "full"
+"""In place of a method: networks trained on all data, the ceiling."""
+
+
+BASELINES = (
+    FULL,
+    "random",
+    "random:labels=teacher",
+    "k-means",
+    "k-means:labels=teacher",
+    "herding",
+    "herding:labels=teacher",
+    "k-center",
+    "k-center:labels=teacher",
+)
+
+
+def all_methods() -> tuple[str, ...]:
+    """Baselines, then every published setting."""
+    return (*BASELINES, *PUBLISHED)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One run of the grid.
+
+    Args:
+        data: a built-in name or a path.
+        method: a method, a published setting, or `FULL`.
+        budget: how much synthetic data.
+        network: on which it is distilled and judged; the default for the data when empty.
+        seed: of split, distillation and draws.
+    """
+
+    data: str
+    method: str
+    budget: Budget
+    network: str = ""
+    seed: int = 0
+
+    @property
+    def dataset(self) -> str:
+        """Name for tables; where a file lies does not matter."""
+        return Path(self.data).stem if Path(self.data).exists() else self.data
+
+    def named(self, recipe: "Recipe") -> dict[str, Any]:
+        """By what a row says it, and is found again."""
+        return {
+            "dataset": self.dataset,
+            "method": self.method,
+            "budget": str(self.budget),
+            "network": self.network,
+            "seed": self.seed,
+            # Rows that version 0.1.0 wrote are found again.
+            "recipe": encode(recipe) | {"kind": "benchmark:Recipe"},
+        }
+
+    def key(self, recipe: "Recipe") -> str:
+        """A name for files."""
+        return hashlib.blake2b(json.dumps(self.named(recipe)).encode(), digest_size=10).hexdigest()
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How every cell is run and judged.
+
+    Args:
+        quick: published settings at the scale of a CPU in place of the papers' own.
+        steps: outer steps in place of each method's own.
+        networks: networks trained for each score.
+        judges: further architectures on which every engram is judged.
+        device: kind of device, cpu or cuda.
+
+    Raises:
+        SettingError: no network.
+    """
+
+    quick: bool = False
+    steps: int | None = None
+    networks: int = 3
+    judges: tuple[str, ...] = ()
+    device: str = "cpu"
+
+    def __post_init__(self) -> None:
+        if self.networks < 1:
+            raise SettingError(f"networks is {self.networks}: train at least one for each score")
+
+    def method(self, word: str, problem: Problem | None = None) -> Method:
+        """The method that a word names."""
+        usual = None if problem is None else defaults.method(problem)
+        return configured(method_of(word, usual, self.quick), self.steps)

@@ -1,0 +1,113 @@
+"""Refuse raw inputs and targets that no preprocessing can mend."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from ..errors import DataError, SettingError
+
+__all__ = [
+    "BATCH",
+    "as_array",
+    "check_task",
+    "is_classification",
+    "numeric",
+    "pair",
+    "require_finite",
+    "single",
+]
+
+BATCH = 4096
+"""Rows looked at together, so that memory stays bounded."""
+
+
+def numeric(raw: np.ndarray, what: str) -> np.ndarray:
+    """The array, if it holds numbers."""
+    if raw.dtype == object or raw.dtype.kind in "USV":
+        raise DataError(f"{what}: {raw.dtype} stands where numbers are expected: convert it to numbers")
+    return raw
+
+
+def require_finite(raw: np.ndarray, what: str) -> None:
+    """Refuse NaN and infinite values, naming the first row."""
+    if raw.dtype.kind != "f":
+        return
+    for start in range(0, len(raw), BATCH):
+        bad = ~np.isfinite(raw[start : start + BATCH]).reshape(len(raw[start : start + BATCH]), -1).all(1)
+        if bad.any():
+            row = start + int(bad.argmax())
+            raise DataError(f"{what} have NaN or infinite values, first in row {row}: remove or fill those rows")
+
+
+def single(raw: np.ndarray, what: str) -> torch.Tensor:
+    """The array in single precision, refusing what has no place there."""
+    with np.errstate(over="ignore"):
+        narrow = np.ascontiguousarray(raw, dtype=np.float32)
+    if narrow.size:
+        bad = np.isinf(narrow.max()) or np.isinf(narrow.min())
+        if bad:
+            row = int(np.isinf(narrow).reshape(len(narrow), -1).any(1).argmax())
+            raise DataError(f"{what} are too large for single precision, first in row {row}: rescale them")
+    return torch.from_numpy(narrow)
+
+
+def check_task(task: str | None) -> None:
+    """Refuse the name of a task that there is not."""
+    if task not in (None, "classification", "regression"):
+        raise SettingError(f"task is {task!r}; it takes 'classification', 'regression' or None")
+
+
+def pair(x: Any, y: Any, what: str) -> tuple[Any, np.ndarray]:
+    """Inputs (an array or a DataFrame) and targets (an array), one of each for every row."""
+    x = x if isinstance(x, pd.DataFrame) else as_array(x, f"{what} inputs")
+    y = as_array(y, f"{what} targets")
+    if y.ndim == 2 and y.shape[1] == 1:
+        y = y[:, 0]
+    if 0 in (x.ndim, y.ndim) or 0 in x.shape[1:]:
+        raise DataError(f"{what} has inputs of shape {x.shape} and targets of shape {y.shape}: give one row per sample")
+    if len(x) != len(y):
+        raise DataError(f"{what} has {len(x)} inputs and {len(y)} targets: they must be as many")
+    if len(x) < 2:
+        raise DataError(f"{what} has {len(x)} rows: too few to learn from")
+    if y.dtype.kind == "f" and not np.isfinite(y).all():
+        row = int((~np.isfinite(y)).reshape(len(y), -1).any(1).argmax())
+        raise DataError(f"{what} targets have NaN or infinite values, first in row {row}: remove those rows")
+    if not isinstance(x, pd.DataFrame) and x.ndim < 2:
+        raise DataError(f"{what} inputs have shape {x.shape}: give one row per sample")
+    return x, y
+
+
+def as_array(value: Any, what: str) -> np.ndarray:
+    """Numbers or words as an array; whatever else is refused."""
+    if isinstance(value, Tensor):
+        value = value.detach().cpu().numpy()
+    try:
+        array = np.asarray(value)
+    except ValueError as error:
+        raise DataError(f"{what} are ragged ({error}): give rows of one length") from error
+    if array.dtype.byteorder not in "=|":
+        array = array.astype(array.dtype.newbyteorder("="))
+    if array.dtype == object and not all(isinstance(v, str | bool) for v in array.reshape(-1)):
+        raise DataError(f"{what} mix types (an object array): give numbers, or a DataFrame for a table")
+    if array.dtype.kind in "cmMV":
+        raise DataError(f"{what} hold {array.dtype}: convert them to numbers or words")
+    if "targets" not in what and array.dtype.kind not in "fiub":
+        raise DataError(f"{what} hold {array.dtype} where numbers are expected: convert them, or use a table")
+    return array
+
+
+def is_classification(y: np.ndarray) -> bool:
+    """Whether targets read as classes: words, or few whole numbers beside many rows."""
+    if y.ndim != 1:
+        return False
+    if y.dtype.kind not in "fiu":
+        return True
+    values = np.unique(y)
+    return bool(
+        (values == np.round(values)).all()
+        and len(values) <= min(1000, max(2, len(y) // 5))
+        and (y.dtype.kind != "f" or len(values) <= 100)
+    )

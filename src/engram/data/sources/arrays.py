@@ -1,0 +1,78 @@
+"""NumPy archives: rows, series or images with targets."""
+
+import zipfile
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+
+from ...errors import DataError
+from ..problem import Problem
+
+__all__ = ["Arrays"]
+
+
+@dataclass(frozen=True)
+class Arrays:
+    """An ``.npz`` with `x_train, y_train, x_test, y_test` (and `x_val, y_val`), or `x, y` split by seed.
+
+    Args:
+        path: of the archive; object arrays are refused, since reading them would run a pickle.
+        task: classification or regression; read off the targets when None.
+
+    Raises:
+        DataError: missing arrays, object arrays, a broken archive.
+    """
+
+    suffixes: ClassVar[tuple[str, ...]] = (".npz", ".npy")
+    path: str
+    task: Literal["classification", "regression"] | None = None
+
+    def load(self, seed: int) -> Problem:
+        """Read and split."""
+        arrays = self._read()
+        name = Path(self.path).stem
+        if {"x_train", "y_train", "x_test", "y_test"} <= set(arrays):
+            val = (arrays["x_val"], arrays["y_val"]) if {"x_val", "y_val"} <= set(arrays) else None
+            return Problem.from_arrays(
+                arrays["x_train"],
+                arrays["y_train"],
+                test=(arrays["x_test"], arrays["y_test"]),
+                select=val,
+                name=name,
+                seed=seed,
+                task=self.task,
+            )
+        if {"x", "y"} <= set(arrays):
+            return Problem.from_arrays(arrays["x"], arrays["y"], name=name, seed=seed, task=self.task)
+        raise DataError(
+            f"{self.path} holds {', '.join(sorted(arrays)) or 'nothing'}; it needs x_train, y_train, x_test, y_test, or x, y"
+        )
+
+    def raw(self) -> Any:
+        """New inputs: `x`, `x_test`, or the only array."""
+        arrays = self._read()
+        for key in ("x", "x_test"):
+            if key in arrays:
+                return arrays[key]
+        if len(arrays) == 1:
+            return next(iter(arrays.values()))
+        raise DataError(f"{self.path} holds {', '.join(sorted(arrays))}: name the new inputs x")
+
+    def _read(self) -> dict[str, np.ndarray]:
+        try:
+            with open(self.path, "rb") as file:
+                content = np.load(file, allow_pickle=False)
+                if isinstance(content, np.ndarray):
+                    return {"x": content}
+                return {key: content[key] for key in content.files}
+        except (ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+            if "Object arrays" in str(error):
+                raise DataError(
+                    f"{self.path} holds an object array, which only a pickle can read: save plain numbers instead"
+                ) from error
+            # NumPy's own words advise to run what it takes for a pickle.
+            why = "neither .npy nor .npz" if "allow_pickle" in str(error) else error
+            raise DataError(f"{self.path} is not a readable NumPy archive ({why})") from error

@@ -1,0 +1,34 @@
+"""Batches by class: real rows drawn, synthetic samples grouped, features averaged."""
+
+import torch
+from torch import Tensor
+
+from ..data.rows import Batch
+from ..data.split import Split
+
+__all__ = ["class_means", "drawn_by_class", "grouped"]
+
+
+def drawn_by_class(split: Split, groups: tuple[Tensor, ...], size: int, generator: torch.Generator) -> Batch:
+    """Real rows of every group, (groups, size, ...), with replacement."""
+    rows = torch.stack([g[torch.randint(len(g), (size,), generator=generator).to(g.device)] for g in groups])
+    x, y, w = split.batch(rows.flatten().to(split.device))
+    shape = rows.shape
+    # A class of its own needs no weights: the cosine does not see them.
+    weights = None if w is None or len(groups) > 1 else w.reshape(shape)
+    return x.reshape(*shape, *x.shape[1:]), y.reshape(*shape, -1), weights
+
+
+def class_means(features: Tensor, labels: Tensor, groups: int) -> Tensor:
+    """Mean features of each class: (networks, N, F) to (networks, groups, F)."""
+    member = torch.nn.functional.one_hot(labels, groups).to(features)
+    return (member / member.sum(0)).mT @ features
+
+
+def grouped(inputs: Tensor, targets: Tensor, labels: Tensor, groups: int) -> Batch:
+    """Samples by group, padded to the largest with weightless copies."""
+    members = [torch.nonzero(labels == group).flatten() for group in range(groups)]
+    most = max(len(m) for m in members)
+    rows = torch.stack([torch.cat([m, m[:1].expand(most - len(m))]) for m in members])
+    weights = torch.stack([(torch.arange(most) < len(m)) * (most / len(m)) for m in members]).to(inputs)
+    return inputs[rows], targets[rows], weights

@@ -1,0 +1,132 @@
+"""Good settings where the user gave none: one network and training for each kind of data."""
+
+from ..data.intrinsic_dimension import dimension
+from ..data.preprocessing.pixels import Pixels
+from ..data.problem import Problem
+from ..learning.network import Network
+from ..learning.networks.convnet import ConvNet
+from ..learning.networks.mlp import MLP
+from ..learning.training import Training
+from ..samples.budget import Budget, Items, PerClass, Precision
+from .method import Method
+from .methods.performance_matching import PerformanceMatching
+
+__all__ = ["budget", "method", "network", "precision", "training"]
+
+
+def network(problem: Problem) -> Network:
+    """The architecture for a problem: by its inputs' shape, and by where its data live.
+
+    Args:
+        problem: the data.
+
+    Returns:
+        ConvNet-3/128/instance for images of 28 pixels and more on a GPU, width 32 on a CPU, a smaller one
+        for smaller images; an MLP for everything else.
+
+    Example:
+        >>> from engram import load_problem
+        >>> network(load_problem("wine"))
+        MLP(width=128, depth=1, activation='tanh')
+    """
+    shape = problem.task.shape
+    if len(shape) != 3 or min(shape[1:]) < 4:
+        return MLP(activation="tanh")
+    if min(shape[1:]) >= 28:
+        return ConvNet() if problem.train.device.type == "cuda" else ConvNet(width=32)
+    return ConvNet(width=64, depth=2, norm="group")
+
+
+def training(problem: Problem, architecture: Network | None = None, method: Method | None = None) -> Training:
+    """The learning process for a problem: features by Adam, then a ridge readout; or what the method compresses.
+
+    Images of 28 pixels and more are augmented while features learn: on MNIST with ten images this was worth 0.04 to
+    0.12 of accuracy to every method that distils (`benchmarks/`).
+
+    Args:
+        problem: the data.
+        architecture: the default one when None.
+        method: may have a `training` of its own.
+
+    Returns:
+        Two phases over one set.
+
+    Example:
+        >>> from engram import load_problem
+        >>> len(training(load_problem("wine")).phases)
+        2
+    """
+    own = getattr(method, "training", None)
+    if own is not None:
+        result: Training = own(architecture)
+        return result
+    return _tuned(problem).on(architecture or network(problem))
+
+
+def _tuned(problem: Problem) -> Training:
+    """The training with the network for which its rate was chosen."""
+    if len(problem.task.shape) != 3:
+        return Training.default(MLP(), steps=50, rate=1e-3)
+    if min(problem.task.shape[1:]) < 28:
+        return Training.default(ConvNet(width=64), steps=50)
+    return Training.default(ConvNet(width=32), steps=100, augment="crop_scale_rotate")
+
+
+def method(problem: Problem) -> PerformanceMatching:
+    """Performance matching with settings for the kind of data.
+
+    Few rows of few numbers are soon learnt by heart: tables get whole batches with noise, and fewer steps.
+    The noise falls as one over the root of the rows: many rows are their own noise.
+
+    Args:
+        problem: the data.
+
+    Returns:
+        The method.
+
+    Example:
+        >>> from engram import load_problem
+        >>> method(load_problem("wine")).noise
+        0.5
+    """
+    if len(problem.task.shape) == 3:
+        if min(problem.task.shape[1:]) >= 28:
+            return PerformanceMatching(rate=0.05, batch=128, pool=10, temperature=0.07)
+        return PerformanceMatching()
+    noise = round(min(0.5, 10 / len(problem.train) ** 0.5), 3)
+    return PerformanceMatching(
+        steps=400, rate=0.02, label_rate=0.02, pool=4, networks=4, batch=512, temperature=0.5, noise=noise
+    )
+
+
+def budget(problem: Problem, seed: int = 0) -> Budget:
+    """As many samples as the task's estimated dimension asks for: two for every direction.
+
+    Matching needs about 2r points, since each direction needs its two half-spaces.
+
+    Args:
+        problem: the data.
+        seed: of the estimate.
+
+    Returns:
+        So many per class, or items for regression; at least one per class, and two.
+
+    Raises:
+        DataError: too few rows for an estimate.
+
+    References:
+        ``engram study compression``; `subspace.dimension`.
+
+    Example:
+        >>> from engram import load_problem
+        >>> budget(load_problem("diabetes"))
+        Items(count=2)
+    """
+    points = 2 * max(1, dimension(problem.train, seed).estimate)
+    return PerClass(max(1, -(-points // problem.classes))) if problem.classes else Items(points)
+
+
+def precision(problem: Problem) -> Precision:
+    """Eight bits where the source has them, sixteen elsewhere."""
+    pixels = problem.preprocessing
+    return Precision.UINT8 if isinstance(pixels, Pixels) and pixels.native else Precision.FLOAT16

@@ -1,0 +1,124 @@
+"""From a problem to an engram in one call."""
+
+import platform
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import torch
+
+from .. import __version__
+from ..data.problem import Problem
+from ..errors import DivergenceError
+from ..learning.network import Network
+from ..learning.training import Training
+from ..memory.engram import Engram
+from ..samples.budget import Budget, Items, PerClass, Precision
+from ..spec import encode, parse, render
+from . import defaults
+from .loop import Run, as_engram, run, validation_interval
+from .method import Method, Metrics
+from .published import method_of, network_of
+
+__all__ = ["configured", "distill"]
+
+
+def distill(
+    problem: Problem,
+    method: Method | str | None = None,
+    *,
+    budget: Budget | None = None,
+    network: Network | str | None = None,
+    training: Training | None = None,
+    precision: Precision | None = None,
+    steps: int | None = None,
+    seed: int = 0,
+    throw: bool = True,
+    watch: Callable[[Run, Metrics], None] | None = None,
+    start: Run | None = None,
+) -> Engram:
+    """Compress learning on a problem into a few synthetic samples.
+
+    Args:
+        problem: real data.
+        method: a method, or the word that names it on the command line (`published.method_of`); performance matching with settings for the kind of data when None.
+        budget: one sample per class when None, ten items for regression.
+        network: the architecture; when None that of a published setting, or by the kind of data.
+        training: network and phases, in place of `network`.
+        precision: of stored inputs; by the kind of data when None.
+        steps: outer steps, in place of the method's own.
+        seed: of every draw.
+        throw: whether divergence raises; otherwise the engram's provenance says so.
+        watch: called with the run and its metrics after every step.
+        start: a run to continue (`resume`).
+
+    Returns:
+        The engram whose samples did best on the validation split.
+
+    Raises:
+        BudgetError: more items than rows, fewer than classes.
+        DivergenceError: a loss that is not finite (with ``throw=True``).
+
+    Example:
+        >>> from engram import PerClass, distill, load_problem
+        >>> distill(load_problem("wine"), budget=PerClass(1), steps=5).items
+        3
+    """
+    own = network_of(method) if isinstance(method, str) else None
+    method = method_of(method, defaults.method(problem)) if isinstance(method, str) else method
+    network = parse("networks", network) if isinstance(network, str) else network or own
+    method = configured(method or defaults.method(problem), steps)
+    training = training or defaults.training(problem, network, method)
+    precision = precision or defaults.precision(problem)
+    encode(training)  # what no file could keep is refused before the work, not after it
+    budget = budget or (PerClass(1) if problem.classes else Items(10))
+    every = validation_interval(method.steps, problem)
+    final = start
+    for final, metrics in run(method, problem, training, budget, seed, precision, every, start):
+        if watch is not None:
+            watch(final, metrics)
+    assert final is not None
+    if final.status != "running" and throw:
+        raise DivergenceError(
+            f"the loss is not finite: {final.status}; lower the method's rate, or pass throw=False for the last good state"
+        )
+    return _engram(final, method, problem, training, budget, precision, seed)
+
+
+def configured(method: Method, steps: int | None) -> Method:
+    """The method with another number of steps."""
+    if steps is not None and method.steps:
+        method = replace(method, steps=steps)  # type: ignore[type-var]
+    return method
+
+
+def _warnings(final: Run) -> list[str]:
+    values = [value for _, _, value in final.history]
+    if len(values) < 2 or not max(values[1:]) < values[0]:
+        return []
+    return ["no step did better on validation than the starting samples, which were kept: try other settings"]
+
+
+def _engram(
+    final: Run, method: Method, problem: Problem, training: Training, budget: Budget, precision: Precision, seed: int
+) -> Engram:
+    provenance = {
+        "problem": problem.name,
+        "method": render(method),
+        "budget": encode(budget),
+        "seed": seed,
+        "steps": final.step,
+        "status": "done" if final.status == "running" else final.status,
+        "fingerprint": problem.fingerprint,
+        "rows": {"train": len(problem.train), "select": len(problem.select), "test": len(problem.test)},
+        "data_bytes": problem.bytes,
+        "input_names": list(problem.names),
+        "rank": problem.rank,
+        "notes": [*problem.notes, *_warnings(final)],
+        "select_score": final.best_score if np.isfinite(final.best_score) else None,
+        "history": [
+            [step, *(value if np.isfinite(value) else None for value in (loss, v))] for step, loss, v in final.history
+        ],
+        "versions": {"engram": __version__, "torch": str(torch.__version__), "python": platform.python_version()},
+    }
+    return as_engram(final.best, problem, training, precision, provenance=provenance)

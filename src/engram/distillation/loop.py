@@ -1,0 +1,185 @@
+"""The outer loop: iterate a method, keep what does best on `select`, stop at what is not finite."""
+
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+
+from ..data.metrics import score
+from ..data.problem import Problem
+from ..errors import DivergenceError
+from ..learning.fitting import fit, outputs
+from ..learning.network import large_image
+from ..learning.training import Training
+from ..memory.engram import Engram
+from ..random import isolated
+from ..samples.budget import Budget, Precision
+from ..samples.canvas import Canvas
+from .method import Method, Metrics
+
+__all__ = ["Run", "as_engram", "iterate", "run", "validation_interval"]
+
+_VALIDATION_SEEDS = (1_000_001, 1_000_002, 1_000_003)
+"""Networks that judge checkpoints; never those of an evaluation."""
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """A distillation under way: all that a checkpoint holds.
+
+    Args:
+        state: of the method.
+        step: outer steps taken.
+        best: the canvases that did best on `select` so far, by set name.
+        best_score: their score.
+        history: (step, loss, validation score) at every validation.
+        status: running, done, or diverged at a step.
+        seconds: that it took so far, in all processes together.
+    """
+
+    state: Any
+    step: int
+    best: Mapping[str, Canvas]
+    best_score: float
+    history: tuple[tuple[int, float, float], ...] = ()
+    status: str = "running"
+    seconds: float = 0.0
+
+
+def iterate(
+    method: Method,
+    problem: Problem,
+    training: Training,
+    budget: Budget,
+    *,
+    seed: int = 0,
+    precision: Precision = Precision.FLOAT32,
+    state: Any = None,
+) -> Iterator[tuple[Any, Metrics]]:
+    """Own the loop: yield (state, metrics) after every outer step.
+
+    Args:
+        method: what is optimised.
+        problem: real data.
+        training: the learning process to compress.
+        budget: how much synthetic data.
+        seed: of every draw.
+        precision: at which samples will be stored, which a budget in bytes depends on.
+        state: continue from this one.
+
+    Yields:
+        The state and the metrics of the step; `method.export(state)` gives the canvases.
+
+    Example:
+        >>> from engram import PerClass, load_problem
+        >>> from engram.distillation import PerformanceMatching, defaults
+        >>> problem = load_problem("wine")
+        >>> loop = iterate(PerformanceMatching(steps=3), problem, defaults.training(problem), PerClass(1))
+        >>> [state.step for state, metrics in loop]
+        [1, 2, 3]
+    """
+    state = method.init(problem, training, budget, precision, seed) if state is None else state
+    for _ in range(getattr(state, "step", 0), method.steps):
+        with isolated(seed, "outer", getattr(state, "step", 0)):
+            state, metrics = method.step(state, problem, training)
+        yield state, metrics
+
+
+def run(
+    method: Method,
+    problem: Problem,
+    training: Training,
+    budget: Budget,
+    seed: int,
+    precision: Precision,
+    every: int,
+    start: Run | None = None,
+) -> Iterator[tuple[Run, Metrics]]:
+    """Iterate with validation: the best canvases on `select` are kept, and a loss that is not finite stops.
+
+    Args:
+        method: what is optimised.
+        problem: real data.
+        training: the learning process to compress.
+        budget: how much synthetic data.
+        seed: of every draw.
+        precision: of stored inputs.
+        every: outer steps between validations.
+        start: a run to continue.
+
+    Yields:
+        The run after every step (first: before any), and the step's metrics.
+    """
+    begun = time.perf_counter() - (start.seconds if start else 0.0)
+    if start is None:
+        state = method.init(problem, training, budget, precision, seed)
+        canvases = method.export(state)
+        # With nothing to optimise there is nothing to choose.
+        value = _validate(canvases, problem, training, precision) if method.steps else float("nan")
+        start = Run(state, 0, canvases, value, ((0, float("nan"), value),))
+    current = start
+    yield current, {}
+    while current.step < method.steps and current.status == "running":
+        # Dropout draws from the global generator.
+        with isolated(seed, "outer", current.step):
+            state, metrics = method.step(current.state, problem, training)
+        if not (all(np.isfinite(value) for value in metrics.values()) and _finite(method.export(state))):
+            # The state before the step is the last good one.
+            yield replace(current, status=f"diverged at step {current.step}"), metrics
+            return
+        current = replace(current, state=state, step=current.step + 1)
+        if current.step % every == 0 or current.step == method.steps:
+            canvases = method.export(state)
+            value = _validate(canvases, problem, training, precision)
+            history = (*current.history, (current.step, float(metrics.get("loss", float("nan"))), value))
+            better = value >= current.best_score or not np.isfinite(current.best_score)
+            current = replace(
+                current,
+                history=history,
+                best=canvases if better else current.best,
+                best_score=value if better else current.best_score,
+            )
+        current = replace(current, seconds=time.perf_counter() - begun)
+        yield current, metrics
+
+
+def validation_interval(steps: int, problem: Problem) -> int:
+    """Ten validations in a run; of large images, where one costs as much as many steps, none within a hundred."""
+    return max(1, steps // 10, 100 if _slow(problem) else 0)
+
+
+def _slow(problem: Problem) -> bool:
+    return large_image(problem.task.shape) and problem.train.device.type == "cpu"
+
+
+def _finite(canvases: Mapping[str, Canvas]) -> bool:
+    return all(bool(torch.isfinite(value).all()) for canvas in canvases.values() for value in canvas.free.values())
+
+
+def _validate(canvases: Mapping[str, Canvas], problem: Problem, training: Training, precision: Precision) -> float:
+    engram = as_engram(canvases, problem, training, precision)
+    try:
+        seeds = _VALIDATION_SEEDS[: 2 if _slow(problem) else 3]
+        fitted = fit(training, problem.task, engram.sets, seeds)
+    except DivergenceError:
+        return float("-inf")
+    return float(score(problem.metric, outputs(fitted, problem.validation), problem.validation.targets).mean())
+
+
+def as_engram(
+    canvases: Mapping[str, Canvas], problem: Problem, training: Training, precision: Precision, **rest: Any
+) -> Engram:
+    """The engram of some canvases, rounded to their stored precision."""
+    return Engram.of(
+        canvases,
+        precision,
+        training=training,
+        preprocessing=problem.preprocessing,
+        target=problem.target,
+        metric=problem.metric,
+        linear=problem.linear,
+        **rest,
+    )

@@ -1,0 +1,64 @@
+"""Distribution matching: the samples of a class have the mean features of its real rows, whatever the network."""
+
+from dataclasses import dataclass
+
+from torch import Tensor
+from torch.func import grad_and_value
+
+from ...errors import SettingError
+from ...learning.stacking import each_network
+from ...numerics.optimizers import Params
+from ..batches import class_means
+from ..matcher import Pooled, StepContext
+
+__all__ = ["DistributionMatching"]
+
+
+@dataclass(frozen=True)
+class DistributionMatching(Pooled):
+    r"""Match mean features of each class over random networks.
+
+    .. math:: \min_x\ \mathbb E_{\theta,\omega} \sum_c \big|\tfrac1{n_c}\sum_i \phi_\theta(A_\omega(x_{c,i}))
+        - \tfrac1{N_c}\sum_j \phi_\theta(A_\omega(X_{c,j}))\big|^2
+
+    Real features carry no gradient, and those of all classes are one batch. Labels have no part in the loss: they
+    are hard, or a teacher's. A regression target is one class.
+
+    Args:
+        oldest: 0, fresh networks in every outer step, unless said (`Pooled`).
+
+    Raises:
+        SettingError: a value out of range, or labels that move.
+
+    Deviations from the paper:
+        1. k-means centres to start from. 2. Adam. 3. Features after the last pooling, as a readout reads them.
+
+    References:
+        Zhao & Bilen 2023 (DM, arXiv 2110.04181).
+
+    Example:
+        >>> DistributionMatching(augment="crop").oldest
+        0
+    """
+
+    pool: int = 1
+    oldest: int | None = 0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.label_rate:
+            raise SettingError("distribution matching does not move labels: use labels=teacher")
+
+    def gradient(self, context: StepContext) -> tuple[Params, Tensor]:
+        """Match means on one real batch per class."""
+        canvas, groups = context.state.canvas, context.problem.train.by_class
+        real = self.real_features(context)
+        target = real.reshape(len(real), len(groups), self.batch, -1).mean(2)
+
+        def gap(free: Params) -> Tensor:
+            (inputs,) = self.augmented(context, canvas.with_free(free).decode().inputs)
+            found = each_network(context.model.features, context.params, inputs)
+            return (class_means(found, context.state.groups, len(groups)) - target).square().sum((1, 2)).mean()
+
+        grads, value = grad_and_value(gap)(canvas.free)
+        return grads, value

@@ -1,0 +1,98 @@
+"""A scikit-learn style sampler: `fit_resample(X, y)` returns a few synthetic rows in place of many real ones."""
+
+from typing import Any, Self
+
+import numpy as np
+import pandas as pd
+from sklearn.base import BaseEstimator
+from sklearn.utils import check_random_state
+
+from ..data.problem import Problem
+from ..errors import BudgetError, DataError
+from ..learning.network import Network
+from ..samples.budget import Items, PerClass
+from .distiller import distill
+from .method import Method
+
+__all__ = ["DistillationSampler"]
+
+
+class DistillationSampler(BaseEstimator):  # type: ignore[misc]
+    """Distil rows with labels into a few synthetic rows with hard labels.
+
+    A transformer may not change the number of rows; like imbalanced-learn's samplers, this object is no
+    transformer and offers `fit_resample`. Soft labels and everything else are on `engram_`.
+
+    Args:
+        per_class: synthetic rows per class; ignored when `items` is given.
+        items: synthetic rows in all; for regression 10 when None.
+        method: performance matching when None.
+        network: by the kind of data when None.
+        steps: outer steps; the method's own when None.
+        random_state: seed: an integer, a `RandomState`, or None for an arbitrary one.
+
+    Example:
+        >>> from sklearn.datasets import load_wine
+        >>> X, y = load_wine(return_X_y=True)
+        >>> rows, labels = DistillationSampler(per_class=1, steps=10, random_state=0).fit_resample(X, y)
+        >>> rows.shape, labels.tolist()
+        ((3, 13), [0, 1, 2])
+    """
+
+    def __init__(
+        self,
+        per_class: int = 1,
+        *,
+        items: int | None = None,
+        method: Method | None = None,
+        network: Network | None = None,
+        steps: int | None = None,
+        random_state: Any = None,
+    ) -> None:
+        self.per_class = per_class
+        self.items = items
+        self.method = method
+        self.network = network
+        self.steps = steps
+        self.random_state = random_state
+
+    def fit(self, X: Any, y: Any) -> Self:
+        """Distil; the result is on `engram_`."""
+        if X is None or y is None or not hasattr(X, "__len__") or len(X) < 4:
+            raise DataError("give X and y of at least 4 rows, as arrays or a DataFrame")
+        if self.items is not None and self.items < 1:
+            raise BudgetError(f"items is {self.items}: ask for at least 1")
+        seed = self._seed()
+        X = X if isinstance(X, pd.DataFrame) else np.asarray(X)
+        y = np.asarray(y)
+        # There is nothing to test here: what `Problem` holds as a test split is never read.
+        problem = Problem.from_arrays(X, y, test=(X, y), seed=seed)
+        regression = problem.classes is None
+        budget = Items(self.items or 10) if self.items or regression else PerClass(self.per_class)
+        self.engram_ = distill(problem, self.method, budget=budget, network=self.network, steps=self.steps, seed=seed)
+        self.classes_ = None if regression else np.unique(y)
+        return self
+
+    def fit_resample(self, X: Any, y: Any) -> tuple[Any, np.ndarray]:
+        """Distil and return synthetic rows and hard labels in the types and units of the input.
+
+        Args:
+            X: (N, d) array or a DataFrame.
+            y: (N,) labels or numbers.
+
+        Returns:
+            Rows and labels.
+        """
+        self.fit(X, y)
+        rows = self.engram_.preprocessing.decode(self.engram_.samples.inputs)
+        targets = self.engram_.samples.targets
+        if self.classes_ is None:
+            return rows, self.engram_.target.decode(targets)
+        return rows, self.classes_[targets.argmax(1).numpy()]
+
+    def _seed(self) -> int:
+        if isinstance(self.random_state, int | np.integer):
+            return int(self.random_state)
+        if isinstance(self.random_state, np.random.Generator):
+            return int(self.random_state.integers(2**31 - 1))
+        return int(check_random_state(self.random_state).randint(2**31 - 1))

@@ -1,0 +1,201 @@
+"""Training on everything: the ceiling, and the teacher of soft labels."""
+
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+from sklearn.exceptions import ConvergenceWarning
+from torch import Tensor
+
+from ..data.metrics import Metric, score
+from ..data.problem import Problem
+from ..data.split import Split
+from ..distillation.labels import relabelled
+from ..errors import DivergenceError
+from ..learning.experts import Experts, Watch, learn, share_done
+from ..learning.fitting import Fitted, fit, outputs
+from ..learning.network import Network, initialise, large_image, model_of
+from ..learning.training import Descent, Loss, Phase, Training
+from ..numerics.optimizers import Adam, Params
+from ..random import minibatch
+from ..samples.canvas.plain import Plain
+
+__all__ = ["Full", "Linear", "full_steps", "train_full", "train_linear"]
+
+_LINEAR_ROWS = 10_000
+_RATE = 3e-3
+
+
+@dataclass(frozen=True, eq=False)
+class Full:
+    """Networks trained on all training rows, each at its best step on `select`."""
+
+    fitted: Fitted
+    select: Tensor
+    seconds: float
+    loss: Loss
+
+    def soften(self, problem: Problem, canvas: Plain) -> Plain:
+        """The same inputs with the labels of the network that does best on `select`."""
+        best = int(self.select.argmax())
+        taught = replace(self.fitted, params={key: value[best : best + 1] for key, value in self.fitted.params.items()})
+        if self.loss is Loss.CROSS_ENTROPY:
+            softened = relabelled(canvas, taught)
+            assert isinstance(softened, Plain)
+            return softened
+        return Plain(canvas.inputs, taught.outputs(canvas.inputs)[0])
+
+
+@dataclass(frozen=True)
+class Linear:
+    """The tuned linear model's scores on `select` and `test`."""
+
+    select: float
+    test: float
+    note: str
+
+
+def full_steps(problem: Problem) -> int:
+    """Twenty passes over small data; over large at most 3000 steps, or 1000 where a step takes a CPU long."""
+    slow = large_image(problem.task.shape) and problem.train.device.type != "cuda"
+    return min(1000 if slow else 3000, max(300, 20 * len(problem.train) // 64))
+
+
+def train_full(
+    problem: Problem,
+    network: Network,
+    seeds: list[int],
+    steps: int,
+    batch: int = 64,
+    watch: Callable[[float], None] | None = None,
+) -> Full:
+    """Train fresh networks on all training rows; each keeps its best step on `select`.
+
+    Args:
+        problem: real data.
+        network: the architecture.
+        seeds: one network each.
+        steps: of Adam on minibatches, the rate falling along a cosine.
+        batch: rows per step.
+        watch: called with the share of steps taken, in [0, 1).
+
+    Returns:
+        The networks.
+    """
+    loss = Loss.CROSS_ENTROPY if problem.classes else Loss.SQUARED
+    begun = time.perf_counter()
+    # Large images fill a core by themselves: network by network, at half precision.
+    apart = large_image(problem.task.shape)
+    groups = [[seed] for seed in seeds] if apart else [seeds]
+    found = []
+    for place, group in enumerate(groups):
+        seen = None if watch is None else partial(share_done, watch, place, len(groups))
+        found.append((_alone if apart else _together)(problem, network, group, steps, batch, loss, seen))
+    params = {key: torch.cat([best[key] for best, _ in found]) for key in found[0][0]}
+    fitted = Fitted(model_of(network, problem.task), params)
+    seconds = (time.perf_counter() - begun) / len(seeds)
+    return Full(fitted, torch.cat([scores for _, scores in found]), seconds, loss)
+
+
+class _Best:
+    """The parameters of each network at its best step on `select`."""
+
+    def __init__(self, problem: Problem, networks: int, steps: int, watch: Watch | None) -> None:
+        self.problem, self.steps, self.watch = problem, steps, watch
+        self.scores = torch.full((networks,), -torch.inf)
+        self.params: Params = {}
+
+    def see(self, step: int, fitted: Fitted) -> None:
+        if self.watch is not None and step < self.steps:
+            self.watch(step / self.steps)
+        if step % max(1, self.steps // 20) and step != self.steps:
+            return
+        split = self.problem.validation
+        now = score(self.problem.metric, outputs(fitted, split), split.targets).cpu()
+        better = now > self.scores
+        self.scores = torch.where(better, now, self.scores)
+        for key, value in fitted.params.items():
+            self.params.setdefault(key, value.clone())[better] = value[better]
+
+
+def _together(
+    problem: Problem, network: Network, seeds: list[int], steps: int, batch: int, loss: Loss, watch: Watch | None
+) -> tuple[Params, Tensor]:
+    best = _Best(problem, len(seeds), steps, watch)
+    learning = Phase(Descent(Adam(rate=_RATE), steps, batch, loss, cosine=True))
+    fit(
+        Training(network, (learning,)),
+        problem.task,
+        {"main": problem.train},
+        seeds,
+        lambda _, step, fitted: best.see(step, fitted),
+    )
+    return best.params, best.scores
+
+
+def _alone(
+    problem: Problem, network: Network, seeds: list[int], steps: int, batch: int, loss: Loss, watch: Watch | None
+) -> tuple[Params, Tensor]:
+    (seed,), model = seeds, model_of(network, problem.task)
+    best = _Best(problem, 1, steps, watch)
+    start = initialise(network, problem.task, seed)
+    params = {key: value.to(problem.train.device) for key, value in start.items()}
+    recipe = Experts(1, steps, batch, Adam(_RATE))
+    for step, now in enumerate(
+        learn(model, params, problem.train, recipe, loss, seed, "batches", cosine=True), start=1
+    ):
+        best.see(step, Fitted(model, {key: value[None] for key, value in now.items()}))
+    if not torch.isfinite(best.scores).all():
+        raise DivergenceError("training on all data left no network with a finite score")
+    return best.params, best.scores
+
+
+def train_linear(problem: Problem, seed: int = 0) -> Linear:
+    """Tune a ridge regression or a logistic regression on `select`.
+
+    Args:
+        problem: real data; at most 10,000 random rows are used.
+        seed: of the rows.
+
+    Returns:
+        Scores of the penalty that does best on `select`.
+    """
+    from sklearn.linear_model import LogisticRegression, Ridge
+
+    rows = minibatch(len(problem.train), _LINEAR_ROWS, 0, seed, "linear")
+    chosen = problem.train.rows(rows.to(problem.train.device))
+    x, y = chosen.batch(slice(None))[0].flatten(1).cpu().numpy(), chosen.targets.cpu().numpy()
+    models: list[Any] = [Ridge(alpha=penalty) for penalty in 10.0 ** np.arange(-2, 5)]
+    if problem.classes:
+        uneven = "balanced" if problem.metric is Metric.BALANCED_ACCURACY else None
+        models = [
+            LogisticRegression(C=strength, class_weight=uneven, max_iter=300, tol=1e-3)
+            for strength in 10.0 ** np.arange(-4, 3)
+        ]
+    with _quiet():
+        best = max((model.fit(x, y) for model in models), key=lambda model: _judge(model, problem, problem.validation))
+    note = f"linear model on {len(rows)} of {len(problem.train)} rows" if len(rows) < len(problem.train) else ""
+    return Linear(_judge(best, problem, problem.validation), _judge(best, problem, problem.test), note)
+
+
+def _judge(model: Any, problem: Problem, split: Split) -> float:
+    """Score a scikit-learn model, a batch at a time."""
+    found = [torch.from_numpy(model.predict(x.flatten(1).cpu().numpy())) for x, _, _ in split.batches()]
+    outputs, targets = torch.cat(found), split.targets.cpu()
+    if problem.classes:
+        return float(score(problem.metric, torch.nn.functional.one_hot(outputs, problem.classes).float(), targets))
+    return float(score(problem.metric, outputs.float().reshape(targets.shape), targets))
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    # A penalty at which the solver needs longer is not a failure of the tuned model: `select` decides.
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        yield

@@ -1,0 +1,261 @@
+"""The engram: synthetic samples, the training that replays them, and how to feed that training raw data.
+
+A file is one safetensors file. Its header holds a JSON manifest with every field of every value; opening
+it executes nothing. A digest over manifest and tensors refuses a truncated or altered file.
+"""
+
+import hashlib
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Self
+
+import torch
+from torch import Tensor
+
+from .. import __version__
+from ..data.metrics import Metric
+from ..data.preprocessing import Preprocessing
+from ..data.targets import Classes, Target
+from ..data.task import Task
+from ..errors import ArtefactError
+from ..learning.fitting import Fitted, fit
+from ..learning.network import Network
+from ..learning.training import Training
+from ..samples.budget import Precision
+from ..samples.canvas import Canvas
+from ..samples.synthetic import Synthetic
+from ..spec import decode, encode
+from .container import read_tensors, write_tensors
+from .files import check_writable
+from .quantisation import restore, store
+from .replay import Replay
+
+__all__ = ["Engram", "load"]
+
+_FORMAT = 2
+"""Version 2 added the linear part; version 1 reads as an engram without one."""
+
+
+@dataclass(frozen=True, eq=False)
+class Engram:
+    """A memory trace: a few synthetic samples and all it takes to learn from them.
+
+    Args:
+        canvases: free tensors by the name of the set that a phase reads, rounded to `precision`.
+        training: network and phases of the replay.
+        preprocessing: fitted on the real training data.
+        target: class names, or mean and scale of the real target.
+        metric: by which it is scored.
+        precision: of stored inputs; labels keep at least sixteen bits.
+        provenance: method, budget, seed, data fingerprint, history, scores, as plain JSON.
+        scales: (offset, step) of every eight-bit tensor, so that saving rounds nothing a second time.
+        linear: (d + 1, C) linear part that `Problem.residual` took off the targets, added back at prediction.
+
+    Example:
+        >>> import engram
+        >>> problem = engram.load_problem("wine")
+        >>> memory = engram.distill(problem, budget=engram.PerClass(1), steps=10)
+        >>> memory.replay(seed=0).predict(problem.preprocessing.decode(problem.test.inputs[:1])).shape
+        (1,)
+    """
+
+    canvases: Mapping[str, Canvas]
+    training: Training
+    preprocessing: Preprocessing
+    target: Target
+    metric: Metric
+    precision: Precision = Precision.FLOAT32
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+    scales: Mapping[str, Tensor] = field(default_factory=dict)
+    linear: Tensor | None = None
+
+    @classmethod
+    def of(cls, canvases: Mapping[str, Canvas], precision: Precision, **rest: Any) -> Self:
+        """Round canvases to the stored precision, so that what is scored is what is stored."""
+        tensors: dict[str, Tensor] = {}
+        plain = encode(dict(canvases), tensors)
+        stored = {key: store(key, value, precision) for key, value in tensors.items()}
+        rounded = {key: restore(parts).to(tensors[key].device) for key, parts in stored.items()}
+        scales = {key: parts[1] for key, parts in stored.items() if len(parts) == 2}
+        return cls(decode(plain, rounded), precision=precision, scales=scales, **rest)
+
+    @property
+    def task(self) -> Task:
+        """What a network must fit."""
+        return Task(self.preprocessing.shape, self.target.outputs, self.metric)
+
+    @property
+    def sets(self) -> dict[str, Synthetic]:
+        """The decoded samples by set name."""
+        return {name: canvas.decode() for name, canvas in self.canvases.items()}
+
+    @property
+    def samples(self) -> Synthetic:
+        """The decoded samples of the first set."""
+        return next(iter(self.canvases.values())).decode()
+
+    @property
+    def items(self) -> int:
+        """Synthetic samples in all sets."""
+        return sum(len(data) for data in self.sets.values())
+
+    @property
+    def canvas_bytes(self) -> int:
+        """Cost of inputs and labels at their stored precision."""
+        tensors: dict[str, Tensor] = {}
+        encode(dict(self.canvases), tensors)
+        parts = [part for key, value in tensors.items() for part in store(key, value, self.precision)]
+        return sum(part.numel() * part.element_size() for part in parts)
+
+    @property
+    def bytes(self) -> int:
+        """What the artefact costs: samples, labels and preprocessing (the manifest's text apart)."""
+        linear = 0 if self.linear is None else 4 * self.linear.numel()
+        return self.canvas_bytes + self.preprocessing.bytes + linear + 8 * self.target.outputs * (not self._classes)
+
+    @property
+    def numbers(self) -> dict[str, int]:
+        """How many numbers are stored for each part: sets by name, and the linear part."""
+        parts: dict[str, int] = {}
+        for name, canvas in self.canvases.items():
+            tensors: dict[str, Tensor] = {}
+            encode(canvas, tensors)
+            parts[name] = sum(tensor.numel() for tensor in tensors.values())
+        return parts if self.linear is None else parts | {"linear part": self.linear.numel()}
+
+    @property
+    def fingerprint(self) -> str:
+        """A hash of the samples, by which what lies beside the file knows it again."""
+        digest = hashlib.blake2b(digest_size=16)
+        for name, samples in self.sets.items():
+            digest.update(name.encode())
+            digest.update(samples.inputs.cpu().numpy().tobytes() + samples.targets.cpu().numpy().tobytes())
+        return digest.hexdigest()
+
+    @property
+    def _classes(self) -> bool:
+        return isinstance(self.target, Classes)
+
+    def to(self, device: torch.device | str) -> "Engram":
+        """The same engram with its samples on another device."""
+        tensors: dict[str, Tensor] = {}
+        plain = encode(dict(self.canvases), tensors)
+        moved = decode(plain, {key: value.to(device) for key, value in tensors.items()})
+        return replace(self, canvases=moved, linear=None if self.linear is None else self.linear.to(device))
+
+    def fit(self, seeds: list[int], network: Network | None = None, observe: Any = None) -> Fitted:
+        """Train one fresh network per seed from the samples."""
+        training = self.training if network is None else self.training.on(network)
+        return fit(training, self.task, self.sets, seeds, observe)
+
+    def replay(self, seed: int = 0, network: Network | None = None) -> Replay:
+        """Train a fresh network from the samples.
+
+        Args:
+            seed: of its initial parameters.
+            network: another architecture than the engram's own; a wider one learns more slowly (`Training.on`).
+
+        Returns:
+            A model that takes raw inputs.
+
+        Raises:
+            NetworkError: a custom network whose factory was not passed.
+        """
+        return Replay(self.fit([seed], network), self.preprocessing, self.target, self.linear)
+
+    def save(self, path: str | Path, force: bool = False) -> Path:
+        """Write one safetensors file, atomically.
+
+        Args:
+            path: conventionally ``NAME.engram``.
+            force: whether an existing file may be replaced.
+
+        Returns:
+            The path.
+
+        Raises:
+            OutputError: the file exists, or its folder cannot be written.
+        """
+        path = check_writable(path, force)
+        tensors: dict[str, Tensor] = {}
+        plain = encode(
+            {
+                "canvases": dict(self.canvases),
+                "training": self.training,
+                "preprocessing": self.preprocessing,
+                "target": self.target,
+                "metric": self.metric,
+                "precision": self.precision,
+                "linear": self.linear,
+            },
+            tensors,
+        )
+        stored: dict[str, Tensor] = {}
+        for key, value in tensors.items():
+            exact = not key.startswith("canvases.")
+            scale = self.scales.get(key.removeprefix("canvases."))
+            values, *scales = (value,) if exact else store(key, value, self.precision, scale)
+            stored[key] = values
+            if scales:
+                stored[f"{key}#scale"] = scales[0]
+        manifest = {"format": _FORMAT, "engram": __version__, "value": plain, "provenance": dict(self.provenance)}
+        write_tensors(path, stored, manifest, force=True)
+        return path
+
+
+def load(path: str | Path) -> Engram:
+    """Open an engram; nothing in the file is executed.
+
+    Args:
+        path: a file that `Engram.save` wrote.
+
+    Returns:
+        The engram.
+
+    Raises:
+        ArtefactError: not an engram, written by a newer version, truncated or altered.
+        OutputError: no such file.
+
+    Example:
+        >>> load("nowhere.engram")
+        Traceback (most recent call last):
+        ...
+        engram.errors.ArtefactError: nowhere.engram: no such file
+    """
+    tensors, manifest = read_tensors(path)
+    if manifest.get("format") not in range(1, _FORMAT + 1):
+        raise ArtefactError(f"{path}: format {manifest.get('format')!r} is not one that engram {__version__} reads")
+    plain = {}
+    for key, value in tensors.items():
+        if key.endswith("#scale"):
+            continue
+        scale = tensors.get(f"{key}#scale")
+        plain[key] = restore((value,) if scale is None else (value, scale))
+    try:
+        value = decode(manifest["value"], plain)
+        engram = Engram(
+            canvases=value["canvases"],
+            training=value["training"],
+            preprocessing=value["preprocessing"],
+            target=value["target"],
+            metric=value["metric"],
+            precision=value["precision"],
+            linear=value.get("linear"),
+            provenance=dict(manifest["provenance"]),
+            scales={
+                key.removeprefix("canvases.").removesuffix("#scale"): value
+                for key, value in tensors.items()
+                if key.endswith("#scale")
+            },
+        )
+        for samples in engram.sets.values():
+            if (tuple(samples.inputs.shape[1:]), samples.targets.shape[1]) != (engram.task.shape, engram.task.outputs):
+                raise TypeError("samples of another shape than its preprocessing")
+        size = (math.prod(engram.task.shape) + 1, engram.task.outputs)
+        if engram.linear is not None and tuple(engram.linear.shape) != size:
+            raise TypeError("a linear part of another shape than its preprocessing")
+        return engram
+    except (KeyError, TypeError, ValueError, AttributeError, LookupError, RuntimeError) as error:
+        raise ArtefactError(f"{path}: its manifest does not describe an engram ({error})") from error

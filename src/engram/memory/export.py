@@ -1,0 +1,159 @@
+"""Synthetic samples in formats that other tools read, in the units of the data."""
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from PIL import Image
+from torch import Tensor
+
+from ..data.preprocessing.columns import Columns
+from ..data.preprocessing.pixels import Pixels
+from ..data.targets import Classes
+from ..errors import SettingError
+from ..samples.synthetic import Synthetic
+from .engram import Engram
+from .files import replace_file
+
+__all__ = ["export", "grid", "pictures", "table"]
+
+
+def export(engram: Engram, kind: str, path: Path) -> None:
+    """Write the samples of every set.
+
+    Args:
+        engram: whose samples.
+        kind: parquet (images as encoded PNG, as Hugging Face `datasets` reads them), npz, csv, png.
+        path: the file, replaced atomically.
+
+    Raises:
+        SettingError: png asked of samples that are not images.
+        OutputError: the file cannot be written.
+    """
+    content = io.BytesIO()
+    if kind == "npz":
+        arrays: dict[str, np.ndarray] = {}
+        for name, samples in engram.sets.items():
+            # One set needs no name.
+            ending = f"_{name}" if len(engram.sets) > 1 else ""
+            labels, scores = _labels(engram, samples.targets)
+            raw = engram.preprocessing.decode(samples.inputs)
+            parts = {"x": raw} if isinstance(raw, np.ndarray) else {f"x_{key}": _plain(raw[key]) for key in raw}
+            parts |= {"y": np.asarray(labels, dtype=str if isinstance(engram.target, Classes) else None)}
+            arrays |= {key + ending: value for key, value in (parts | {"y_soft": scores}).items()}
+        if engram.linear is not None:
+            arrays["linear"] = engram.linear.numpy()
+        np.savez(content, **arrays)  # type: ignore[arg-type]
+    elif kind == "png":
+        grid(engram).save(content, "PNG")
+    elif kind == "csv":
+        table(engram).to_csv(content, index=False)
+    else:
+        frame = table(engram)
+        if isinstance(engram.preprocessing, Pixels):
+            pixels = [name for name in frame if str(name).startswith("pixel_")]
+            encoded = [{"bytes": _png(picture), "path": None} for picture in pictures(engram)]
+            frame = pd.concat([pd.DataFrame({"image": encoded}), frame.drop(columns=pixels)], axis=1)
+        frame.to_parquet(content)
+    replace_file(Path(path), content.getvalue())
+
+
+def table(engram: Engram) -> pd.DataFrame:
+    """One row per sample: inputs in raw units, hard label, soft scores of classes, and the set where there are several.
+
+    Args:
+        engram: whose samples.
+
+    Returns:
+        The table.
+    """
+    frames = [_table(engram, samples) for samples in engram.sets.values()]
+    if len(frames) == 1:
+        return frames[0]
+    named = (frame.assign(set=name) for name, frame in zip(engram.sets, frames, strict=True))
+    return pd.concat(named, ignore_index=True)
+
+
+def _table(engram: Engram, samples: Synthetic) -> pd.DataFrame:
+    raw = engram.preprocessing.decode(samples.inputs)
+    if isinstance(engram.preprocessing, Columns):
+        frame = pd.DataFrame(raw)
+    else:
+        flat = raw.reshape(len(raw), -1)
+        names = engram.provenance.get("input_names") or [
+            f"{'pixel' if isinstance(engram.preprocessing, Pixels) else 'x'}_{k}" for k in range(flat.shape[1])
+        ]
+        frame = pd.DataFrame(flat, columns=list(names))
+    labels, scores = _labels(engram, samples.targets)
+    extra: dict[str, object] = {"label" if isinstance(engram.target, Classes) else engram.target.name: list(labels)}
+    if isinstance(engram.target, Classes):
+        extra |= {f"score {cls}": scores[:, k] for k, cls in enumerate(engram.target.names)}
+    taken = set(map(str, frame.columns))
+    extra = {f"synthetic {key}" if key in taken else key: value for key, value in extra.items()}
+    return pd.concat([frame, pd.DataFrame(extra)], axis=1)
+
+
+def pictures(engram: Engram) -> list[Image.Image]:
+    """Each sample as an image.
+
+    Args:
+        engram: of images.
+
+    Returns:
+        Grey or colour images in the range of the data.
+
+    Raises:
+        SettingError: the samples are not images.
+    """
+    pixels = engram.preprocessing
+    if not isinstance(pixels, Pixels):
+        raise SettingError("these samples are not images: export them as parquet, npz or csv")
+    return images(pixels.decode(engram.samples.inputs), pixels.top)
+
+
+def images(raw: np.ndarray, top: float) -> list[Image.Image]:
+    """Raw pixels (N, H, W) or (N, H, W, C) as images, `top` white."""
+    scaled = np.clip(raw.astype(np.float64) * 255 / (top or 1), 0, 255).round().astype(np.uint8)
+    return [Image.fromarray(np.ascontiguousarray(one[..., :3] if one.ndim == 3 else one)) for one in scaled]
+
+
+def grid(engram: Engram, side: int = 64, gap: int = 4) -> Image.Image:
+    """All samples in rows of ten, enlarged without smoothing.
+
+    Args:
+        engram: of images.
+        side: least pixels per sample.
+        gap: pixels between samples.
+
+    Returns:
+        The picture.
+    """
+    tiles = pictures(engram)
+    scale = max(1, side // max(tiles[0].size))
+    width, height = tiles[0].size[0] * scale, tiles[0].size[1] * scale
+    columns = min(10, len(tiles))
+    rows = -(-len(tiles) // columns)
+    sheet = Image.new("RGB", (columns * (width + gap) + gap, rows * (height + gap) + gap), (128, 128, 128))
+    for place, tile in enumerate(tiles):
+        row, column = divmod(place, columns)
+        enlarged = tile.convert("RGB").resize((width, height), Image.Resampling.NEAREST)
+        sheet.paste(enlarged, (gap + column * (width + gap), gap + row * (height + gap)))
+    return sheet
+
+
+def _labels(engram: Engram, targets: Tensor) -> tuple[np.ndarray, np.ndarray]:
+    scores = targets.detach().cpu().numpy()
+    # Scores are centred; a hard label reads 0 and 1 again.
+    return engram.target.decode(targets), scores + 1 / scores.shape[1] if isinstance(engram.target, Classes) else scores
+
+
+def _plain(column: pd.Series) -> np.ndarray:
+    values = column.to_numpy()
+    return values.astype(str) if values.dtype == object else values
+
+
+def _png(picture: Image.Image) -> bytes:
+    content = io.BytesIO()
+    picture.save(content, "PNG")
+    return content.getvalue()

@@ -1,0 +1,85 @@
+"""A network trained from an engram, which takes raw inputs."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors.torch import save
+from torch import Tensor, nn
+
+from ..data.linear_part import linear_part
+from ..data.preprocessing import Preprocessing
+from ..data.targets import Target
+from ..learning.fitting import Fitted
+from .files import check_writable, replace_file
+
+__all__ = ["Replay"]
+
+
+@dataclass(frozen=True, eq=False)
+class Replay:
+    """A network trained from an engram, which takes raw inputs.
+
+    Args:
+        fitted: the trained network (or several, one per seed).
+        preprocessing: raw inputs to tensors.
+        target: outputs to class names or numbers.
+        linear: (d + 1, C) linear part that is added to the outputs.
+    """
+
+    fitted: Fitted
+    preprocessing: Preprocessing
+    target: Target
+    linear: Tensor | None = None
+
+    def outputs(self, raw: Any) -> Tensor:
+        """Scores (N, C) of raw inputs, averaged over networks, computed in batches."""
+        stored = self.preprocessing.encode(raw)
+        device = next(iter(self.fitted.params.values())).device
+        parts = [torch.zeros(0, self.target.outputs)]
+        for start in range(0, len(stored), 1024):
+            inputs = self.preprocessing.normalise(stored[start : start + 1024]).to(device)
+            found = self.fitted.outputs(inputs).mean(0)
+            if self.linear is not None:
+                found = found + linear_part(self.linear.to(device), inputs)
+            parts.append(found.cpu())
+        return torch.cat(parts)
+
+    def predict(self, raw: Any) -> np.ndarray:
+        """Class names, or numbers in the target's own units.
+
+        Args:
+            raw: inputs as they were given: images, rows, or a DataFrame with the same columns.
+
+        Returns:
+            (N,) predictions.
+
+        Raises:
+            DataError: wrong shape, not finite.
+            UnknownNameError: a column is missing.
+        """
+        return self.target.decode(self.outputs(raw))
+
+    @property
+    def module(self) -> nn.Module:
+        """The trained network as an ordinary module; it takes normalised inputs."""
+        from copy import deepcopy
+
+        model, params = self.fitted.model, self.fitted.one(0)
+        module = deepcopy(model.module)
+        for alias, name in model.tied.items():
+            if alias in params:
+                # A readout fitted in closed form no longer shares its weights.
+                layer, _, own = alias.rpartition(".")
+                setattr(module.get_submodule(layer), own, nn.Parameter(params[name].clone()))
+        known = {key: params[key if key in params else model.tied[key]] for key, _ in module.named_parameters()}
+        module.load_state_dict(known, strict=False)
+        return module
+
+    def save(self, path: str | Path, force: bool = False) -> Path:
+        """Write the parameters of the network to a safetensors file."""
+        path = check_writable(path, force)
+        replace_file(path, save({key: value.contiguous() for key, value in self.fitted.one(0).items()}))
+        return path

@@ -1,0 +1,96 @@
+"""What lies beside an engram, in ``NAME.run``: results, curves, a few real rows, the checkpoint."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import torch
+from torch import Tensor
+
+from ..data.problem import Problem
+from ..errors import ArtefactError, OutputError
+from .container import read_tensors, write_tensors
+from .engram import Engram
+from .files import replace_file
+
+__all__ = ["RunFolder"]
+
+_SHOWN = 40
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """The folder of one engram; nothing in it is needed to replay, and a report does without.
+
+    Args:
+        folder: made when something is first written.
+    """
+
+    folder: Path
+
+    @classmethod
+    def of(cls, path: Path) -> Self:
+        """``NAME.run`` beside ``NAME.engram``; ``FILE.run`` beside a file with another ending."""
+        return cls(path.with_suffix(".run") if path.suffix == ".engram" else path.with_name(path.name + ".run"))
+
+    @property
+    def checkpoint(self) -> Path:
+        """The interrupted run."""
+        return self.folder / "checkpoint.safetensors"
+
+    def check(self, force: bool) -> None:
+        """Refuse a folder that this run would overwrite, before any work is done.
+
+        Args:
+            force: whether it may hold something.
+
+        Raises:
+            OutputError: it is a file, or holds another run.
+        """
+        if self.folder.exists() and not self.folder.is_dir():
+            raise OutputError(
+                f"{self.folder} is a file, and the run's folder would have its name: choose another --out"
+            )
+        if not force and self.folder.is_dir() and any(self.folder.iterdir()):
+            raise OutputError(f"{self.folder} holds another run: continue it with --resume, or replace it with --force")
+
+    def start(self, engram: Engram, problem: Problem) -> None:
+        """Drop what an older run left, and keep a few real rows to show."""
+        self.folder.mkdir(exist_ok=True)
+        for name in ("results.jsonl", "run.json"):
+            (self.folder / name).unlink(missing_ok=True)
+        groups = problem.train.by_class
+        rows = torch.cat([group[: max(1, _SHOWN // len(groups))] for group in groups[:_SHOWN]])
+        inputs, targets, _ = problem.train.batch(rows)
+        tensors = {"inputs": inputs, "targets": targets}
+        write_tensors(self.folder / "real.safetensors", tensors, {"engram": engram.fingerprint}, force=True)
+
+    def keep(
+        self, engram: Engram, scores: Mapping[str, Any], seconds: Mapping[str, Any], curves: Any, directions: Any
+    ) -> None:
+        """Write every run of every row, times, curves, and the directions that are held."""
+        lines = [json.dumps({"row": name} | row) for name, row in scores.items()]
+        replace_file(self.folder / "results.jsonl", ("\n".join(lines) + "\n").encode())
+        record = {"engram": engram.fingerprint, "seconds": dict(seconds), "curves": curves}
+        record["directions"] = directions
+        replace_file(self.folder / "run.json", json.dumps(record).encode())
+
+    def read(self, engram: Engram) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Rows by name, and the record; empty where they are missing, damaged, or of another engram."""
+        try:
+            record = json.loads((self.folder / "run.json").read_text(encoding="utf-8"))
+            lines = (self.folder / "results.jsonl").read_text(encoding="utf-8").splitlines()
+            rows = {row["row"]: row for row in map(json.loads, lines)}
+            return (rows, record) if record["engram"] == engram.fingerprint else ({}, {})
+        except (OSError, ValueError, KeyError, TypeError):
+            return {}, {}
+
+    def read_real(self, engram: Engram) -> dict[str, Tensor] | None:
+        """The real rows; None where they are missing, damaged, or of another engram."""
+        try:
+            tensors, manifest = read_tensors(self.folder / "real.safetensors")
+        except ArtefactError:
+            return None
+        return tensors if manifest.get("engram") == engram.fingerprint else None

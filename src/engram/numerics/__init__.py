@@ -1,0 +1,1 @@
+"""Pure functions of tensors: linear algebra, optimizers, distances, subspaces, statistics."""

@@ -1,0 +1,33 @@
+"""Free tensors that decode to synthetic samples: one file per way to spend the bytes.
+
+A canvas is a frozen dataclass with `free` (the tensors an outer optimizer moves), `with_free` (the same
+canvas with others) and `decode` (what a trainer receives). Only tensors whose name ends in ``inputs`` may
+be stored in eight bits.
+"""
+
+from typing import Protocol, Self
+
+from ...numerics.optimizers import Params
+from ..synthetic import Synthetic
+
+__all__ = ["MOST_NUMBERS", "Canvas"]
+
+MOST_NUMBERS = 100_000_000
+"""Numbers that drawn inputs may hold, whatever a file asks for."""
+
+
+class Canvas(Protocol):
+    """What every canvas offers."""
+
+    @property
+    def free(self) -> Params:
+        """Tensors to optimise, by name."""
+        ...
+
+    def with_free(self, free: Params) -> Self:
+        """The same canvas with other tensors."""
+        ...
+
+    def decode(self) -> Synthetic:
+        """The samples; differentiable in `free`."""
+        ...

@@ -1,0 +1,90 @@
+"""What a budget buys on a problem: samples per class, and what each of them costs."""
+
+import math
+
+import torch
+
+from ..data.problem import Problem
+from ..errors import BudgetError
+from .budget import Budget, Bytes, PerClass, Precision
+
+__all__ = ["counts", "item_bytes", "number_bytes", "shares"]
+
+
+def number_bytes(precision: Precision) -> int:
+    """Cost of one soft label's number: labels are never cut to eight bits."""
+    return max(precision.bytes, 2)
+
+
+def counts(problem: Problem, budget: Budget, precision: Precision, soft: bool) -> tuple[int, ...]:
+    """Spell out a budget for plain samples: inputs at `precision`, labels soft or hard.
+
+    Args:
+        problem: its shapes and rows.
+        budget: items, per class or bytes.
+        precision: of the inputs.
+        soft: whether labels are scores.
+
+    Returns:
+        Items per class, or one number for regression.
+
+    Raises:
+        BudgetError: see `shares`.
+    """
+    per_input, label = item_bytes(problem, precision, soft)
+    if isinstance(budget, Bytes):
+        # An eight-bit tensor carries its offset and scale.
+        budget = Bytes(max(1, budget.size - 8 * (precision is Precision.UINT8)))
+    return shares(problem, budget, per_input + label)
+
+
+def item_bytes(problem: Problem, precision: Precision, soft: bool) -> tuple[int, int]:
+    """Cost of one plain sample's input, and of its label."""
+    task = problem.task
+    label = task.outputs * number_bytes(precision) if soft or problem.classes is None else problem.target.label_bytes
+    return math.prod(task.shape) * precision.bytes, label
+
+
+def shares(problem: Problem, budget: Budget, item_bytes: int) -> tuple[int, ...]:
+    """Check a budget against the data and spell it out: items per class, or one number.
+
+    Args:
+        problem: its classes and rows.
+        budget: items, per class, or bytes.
+        item_bytes: cost of one synthetic item.
+
+    Returns:
+        One count per class, or a single count for regression.
+
+    Raises:
+        BudgetError: more items than training rows, fewer than classes.
+    """
+    counts = budget.counts(problem.classes, item_bytes)
+    if min(counts) < 1:
+        raise BudgetError(
+            f"{sum(counts)} items cannot hold one sample for each of {len(counts)} classes: "
+            f"ask for at least {len(counts)}"
+        )
+    if sum(counts) > len(problem.train):
+        raise BudgetError(
+            f"{sum(counts)} synthetic items were asked for and there are {len(problem.train)} training rows: "
+            "ask for fewer"
+        )
+    if problem.classes is None:
+        return counts
+    sizes = [len(rows) for rows in problem.train.by_class]
+    if isinstance(budget, PerClass) and budget.count > min(sizes):
+        name = problem.target.decode(torch.eye(problem.classes))[sizes.index(min(sizes))]
+        raise BudgetError(f"{budget.count} per class were asked for and class {name!r} has {min(sizes)} training rows")
+    return _poured(sum(counts), sizes)
+
+
+def _poured(total: int, sizes: list[int]) -> tuple[int, ...]:
+    """Share items among classes as evenly as their sizes allow, the first classes taking what is left over."""
+    counts = [0] * len(sizes)
+    while sum(counts) < total:
+        open_classes = [k for k, size in enumerate(sizes) if counts[k] < size]
+        lowest = min(counts[k] for k in open_classes)
+        for k in [k for k in open_classes if counts[k] == lowest][: total - sum(counts)]:
+            counts[k] += 1
+    return tuple(counts)

@@ -1,0 +1,1 @@
+"""The whole journey in one call: distil, write, judge, report."""

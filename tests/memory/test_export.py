@@ -1,0 +1,52 @@
+"""Samples in other formats say the same numbers."""
+
+import io
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+import engram
+from engram.errors import SettingError
+from engram.learning.networks.mlp import MLP
+from engram.memory.export import export, grid, table
+
+
+@pytest.fixture(scope="module")
+def pictures(digits):
+    return engram.distill(digits, steps=2, network=MLP(width=8))
+
+
+@pytest.fixture(scope="module")
+def numbers(diabetes):
+    return engram.distill(diabetes, steps=2, network=MLP(width=8))
+
+
+def test_tables_round_trip(numbers, tmp_path):
+    for kind, read in (("csv", pd.read_csv), ("parquet", pd.read_parquet)):
+        path = tmp_path / f"x.{kind}"
+        export(numbers, kind, path)
+        found = read(path)
+        assert list(found.columns[:2]) == ["age", "sex"]
+        assert np.allclose(found.to_numpy(dtype=float), table(numbers).to_numpy(dtype=float), rtol=1e-5)
+    raw = numbers.preprocessing.encode(found.iloc[:, :10].to_numpy())
+    assert np.allclose(raw, numbers.samples.inputs, atol=1e-4)
+
+
+def test_images_round_trip(pictures, tmp_path):
+    export(pictures, "npz", tmp_path / "x.npz")
+    content = np.load(tmp_path / "x.npz")
+    expected = pictures.preprocessing.decode(pictures.samples.inputs)
+    assert np.array_equal(content["x"], expected)
+    assert np.allclose(content["y_soft"].sum(1), 1, atol=0.5)
+    export(pictures, "parquet", tmp_path / "x.parquet")
+    first = pd.read_parquet(tmp_path / "x.parquet")["image"][0]["bytes"]
+    with Image.open(io.BytesIO(first)) as picture:
+        assert np.allclose(np.asarray(picture), expected[0].astype(float) * 255 / 16, atol=1)
+    assert grid(pictures).size == (10 * 68 + 4, 72)
+
+
+def test_rows_are_no_picture(numbers, tmp_path):
+    with pytest.raises(SettingError, match="not images"):
+        export(numbers, "png", tmp_path / "x.png")

@@ -1,0 +1,81 @@
+"""The page: self-contained, escaped, and whole even where something is missing."""
+
+import re
+import shutil
+from html.parser import HTMLParser
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import engram
+from engram.data.problem import Problem
+from engram.learning.networks.mlp import MLP
+from engram.report import page
+from engram.samples.budget import Items
+
+EVIL = '<script>alert("x")</script>'
+
+
+class Links(HTMLParser):
+    def __init__(self):
+        super().__init__()
+        self.found, self.tags = [], set()
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.add(tag)
+        self.found += [
+            value
+            for key, value in attrs
+            if key in ("src", "href", "xlink:href") and not (value or "").startswith(("data:", "#"))
+        ]
+
+
+@pytest.fixture(scope="module")
+def evil(tmp_path_factory):
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(
+        {EVIL: rng.normal(size=60), "b": rng.choice([EVIL, "y"], 60), "t": rng.choice(["no", EVIL], 60)}
+    )
+    problem = Problem.from_frame(frame, "t", name=EVIL)
+    memory = engram.distill(problem, budget=Items(4), steps=4, network=MLP(width=8))
+    return memory, memory.save(tmp_path_factory.mktemp("r") / "evil.engram")
+
+
+def test_everything_shown_is_escaped(evil):
+    text = page(*evil)
+    assert "<script" not in text
+    assert "&lt;script&gt;" in text
+
+
+def test_the_page_needs_no_network_and_no_script(evil, tmp_path, monkeypatch):
+    from engram.cli import main
+
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit):
+        main(["distill", "digits", "--steps", "3", "--seeds", "2", "--network", "mlp:width=8"])
+    memory = engram.load("digits.engram")
+    text = page(memory, tmp_path / "digits.engram")
+    links = Links()
+    links.feed(text)
+    assert links.found == []
+    assert "script" not in links.tags
+    assert text.count("<img") == 10 + 40
+    assert text.count("<svg") == 4
+    assert "nan" not in re.sub(r"data:image[^\"]*", "", text).lower().replace("finance", "")
+    for row in ("k-means centres", "herding", "at equal bytes", "Recipe", "prefers-color-scheme: dark"):
+        assert row in text
+    shutil.rmtree("digits.run")
+    alone = page(memory, tmp_path / "digits.engram")
+    assert "raw results is not beside the file" in alone
+    assert "k-means centres" in alone, "the summary travels in the engram"
+
+
+def test_damaged_side_files_are_left_out(evil):
+    memory, file = evil
+    folder = file.with_suffix(".run")
+    folder.mkdir()
+    (folder / "results.jsonl").write_text("{not json")
+    (folder / "curves.json").write_text("")
+    (folder / "real.safetensors").write_text("x")
+    assert "not beside the file" in page(memory, file)

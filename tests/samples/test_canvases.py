@@ -1,0 +1,108 @@
+"""Canvases decode to what they say, keep to their bytes, and survive files."""
+
+import pytest
+import torch
+
+from engram.distillation import defaults
+from engram.distillation.distiller import distill
+from engram.distillation.methods.distribution_matching import DistributionMatching
+from engram.distillation.methods.performance_matching import PerformanceMatching
+from engram.distillation.start import initial
+from engram.errors import BudgetError, SettingError
+from engram.memory.engram import load
+from engram.random import stream
+from engram.samples.budget import PerClass, Precision
+from engram.samples.canvas.basis import Basis
+from engram.samples.canvas.formation import Formation
+
+
+def test_tiles_are_upsampled_one_by_one():
+    stored = torch.arange(16.0).reshape(1, 1, 4, 4)
+    samples = Formation(stored, torch.tensor([1]), 2, classes=3).decode()
+    assert samples.inputs.shape == (4, 1, 4, 4)
+    assert samples.targets.argmax(1).tolist() == [1, 1, 1, 1]
+    # The corners of an upsampled tile are its own corners, and nothing of a neighbour's.
+    corners = samples.inputs[:, 0, [0, 0, 3, 3], [0, 3, 0, 3]]
+    assert corners.tolist() == [[0, 1, 4, 5], [2, 3, 6, 7], [8, 9, 12, 13], [10, 11, 14, 15]]
+
+
+def test_tiles_of_smooth_samples_come_back():
+    ramp = torch.linspace(-1, 1, 8).expand(8, 1, 8, 8)
+    canvas = Formation.of(ramp.clone(), torch.zeros(2, 3), 2, 0)
+    assert canvas.inputs.shape == (2, 1, 8, 8)
+    assert float((canvas.decode().inputs - ramp).abs().max()) < 0.2
+
+
+def test_mixtures_are_the_best_of_their_rank():
+    x = torch.randn(6, 5, generator=stream(0, "x"))
+    exact = Basis.of(x, torch.zeros(6, 1), 5, 0)
+    assert torch.allclose(exact.decode().inputs, x, atol=1e-5)
+    left, size, right = torch.linalg.svd(x)
+    best = (left[:, :2] * size[:2]) @ right[:2]
+    assert torch.allclose(Basis.of(x, torch.zeros(6, 1), 2, 0).decode().inputs, best, atol=1e-5)
+
+
+def test_shapes_that_do_not_go_together_are_refused():
+    with pytest.raises(SettingError, match="3 x 3 tiles"):
+        Formation(torch.zeros(1, 1, 8, 8), torch.zeros(1, 2), 3)
+    with pytest.raises(SettingError, match="do not mix"):
+        Basis(torch.zeros(2, 5), torch.zeros(4, 3), torch.zeros(4, 1))
+    with pytest.raises(SettingError, match="two ways"):
+        DistributionMatching(formation=2, mixtures=2)
+
+
+def test_both_cost_no_more_than_plain_items(digits):
+    training = defaults.training(digits)
+    sizes = {}
+    for name, settings in (("plain", {}), ("tiles", {"formation": 2}), ("mixtures", {"mixtures": 3})):
+        memory = distill(
+            digits, PerformanceMatching(steps=2, pool=1, **settings), budget=PerClass(2), training=training
+        )
+        sizes[name] = memory.canvas_bytes, memory.items
+    assert sizes["plain"][1] == 20
+    assert sizes["tiles"] == (sizes["plain"][0], 80)
+    assert sizes["mixtures"][0] <= sizes["plain"][0]
+    assert sizes["mixtures"][1] == 60
+
+
+def test_they_survive_a_file(digits, tmp_path):
+    for settings in ({"formation": 2}, {"mixtures": 2}):
+        method = PerformanceMatching(steps=2, pool=1, **settings)
+        memory = distill(digits, method, budget=PerClass(1), precision=Precision.UINT8)
+        again = load(memory.save(tmp_path / "a.engram", force=True))
+        assert torch.equal(again.samples.inputs, memory.samples.inputs)
+        assert again.samples.targets.shape == memory.samples.targets.shape
+
+
+def test_more_samples_than_rows_are_refused(digits, wine):
+    with pytest.raises(BudgetError, match="of a class"):
+        initial(digits, PerClass(100), Precision.FLOAT32, "random", False, 0, defaults.training(digits), formation=2)
+    with pytest.raises(SettingError, match="for images"):
+        initial(wine, PerClass(1), Precision.FLOAT32, "random", False, 0, defaults.training(wine), formation=2)
+    with pytest.raises(BudgetError, match="no basis"):
+        initial(wine, PerClass(1), Precision.FLOAT16, "random", True, 0, defaults.training(wine), mixtures=16)
+
+
+def test_labels_that_no_honest_file_holds_are_refused():
+    """A class number says how much memory an indicator row takes."""
+    for bad in (
+        lambda: Formation(torch.zeros(2, 1, 4, 4), torch.zeros(2), 2, classes=2_000_000_000),
+        lambda: Formation(torch.zeros(2, 1, 4, 4), torch.zeros(5, 3), 2),
+        lambda: Basis(torch.zeros(1, 2), torch.zeros(2, 1), torch.zeros(2), classes=40_000),
+    ):
+        with pytest.raises(SettingError, match="do not go with"):
+            bad()
+    with pytest.raises(SettingError, match="divides both sides"):
+        Formation.of(torch.zeros(9, 1, 8, 8), torch.zeros(1, 3), 3, 0)
+
+
+def test_augmentation_of_what_is_no_image_is_refused(wine):
+    from engram.learning.fitting import fit
+    from engram.learning.networks.mlp import MLP
+    from engram.learning.training import Training
+
+    with pytest.raises(SettingError, match="for images"):
+        distill(wine, DistributionMatching(steps=1, augment="crop"), budget=PerClass(1))
+    rows = initial(wine, PerClass(1), Precision.FLOAT32, "random", False, 0, defaults.training(wine))[0].decode()
+    with pytest.raises(SettingError, match="for images"):
+        fit(Training.default(MLP(), augment="crop"), wine.task, {"main": rows}, [0])
