@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from .learning.training import Training
     from .memory.engram import Engram, load
     from .samples.budget import Bytes, Items, PerClass
+    from .workflow.journey import run
 
 _HOME = {
     "Bytes": "samples",
@@ -46,6 +47,7 @@ _HOME = {
     "iterate": "distillation",
     "load": "memory",
     "load_problem": "data",
+    "run": "workflow",
 }
 
 __all__ = [
@@ -63,6 +65,7 @@ __all__ = [
     "iterate",
     "load",
     "load_problem",
+    "run",
 ]
 
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from engram.distillation import defaults
-from engram.distillation.checkpoint import identify, resume, save_checkpoint
+from engram.distillation.checkpoint import resume, save_checkpoint
 from engram.distillation.distiller import distill
 from engram.distillation.hypergradients import Implicit, Unroll
 from engram.distillation.loop import run
@@ -16,6 +16,7 @@ from engram.distillation.methods.gradient_matching import GradientMatching
 from engram.distillation.methods.linear_gradient_matching import LinearGradientMatching
 from engram.distillation.methods.performance_matching import PerformanceMatching
 from engram.distillation.methods.trajectory_matching import TrajectoryMatching
+from engram.distillation.plan import Plan
 from engram.errors import ArtefactError, DivergenceError
 from engram.learning.networks.custom import Custom
 from engram.learning.networks.mlp import MLP
@@ -24,7 +25,7 @@ from engram.samples.budget import PerClass, Precision
 
 def runs(method, problem, training, start=None, stop=None):
     last = None
-    for last, _ in run(method, problem, training, PerClass(1), 0, Precision.FLOAT16, 10, start):
+    for last, _ in run(Plan(method, training, PerClass(1), Precision.FLOAT16), problem, start):
         torch.rand(1)
         if stop is not None and last.step == stop:
             break
@@ -47,7 +48,7 @@ METHODS = [
 @pytest.mark.parametrize("method", METHODS, ids=lambda method: type(method).__name__)
 def test_forty_steps_are_twenty_saved_loaded_and_twenty_more(method, wine, tmp_path):
     training = defaults.training(wine, MLP(width=16))
-    identity = identify(method, wine, training, PerClass(1), Precision.FLOAT16, 0)
+    identity = Plan(method, training, PerClass(1), Precision.FLOAT16, 0).identity(wine)
     whole = runs(method, wine, training)
     save_checkpoint(tmp_path / "c", runs(method, wine, training, stop=20), identity)
     torch.manual_seed(123)
@@ -75,10 +76,10 @@ def test_a_checkpoint_of_other_settings_or_data_is_refused(wine, diabetes, tmp_p
     method, training = PerformanceMatching(steps=4), defaults.training(wine, MLP(width=8))
     save_checkpoint(tmp_path / "c", runs(method, wine, training, stop=2), "own")
     with pytest.raises(ArtefactError, match="other data or settings"):
-        resume(tmp_path / "c", identify(method, wine, training, PerClass(2), Precision.FLOAT16, 0))
-    one = identify(method, wine, training, PerClass(1), Precision.FLOAT16, 0)
-    assert one != identify(method, wine, training, PerClass(1), Precision.FLOAT16, 1)
-    assert one != identify(method, diabetes, training, PerClass(1), Precision.FLOAT16, 0)
+        resume(tmp_path / "c", Plan(method, training, PerClass(2), Precision.FLOAT16, 0).identity(wine))
+    one = Plan(method, training, PerClass(1), Precision.FLOAT16, 0).identity(wine)
+    assert one != Plan(method, training, PerClass(1), Precision.FLOAT16, 1).identity(wine)
+    assert one != Plan(method, training, PerClass(1), Precision.FLOAT16, 0).identity(diabetes)
 
 
 @dataclasses.dataclass(frozen=True)

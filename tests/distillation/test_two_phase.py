@@ -15,6 +15,7 @@ from engram.distillation.distiller import _warnings
 from engram.distillation.first_layer import real_gradients, start_networks
 from engram.distillation.loop import Run, iterate, run
 from engram.distillation.methods.two_phase import TwoPhase
+from engram.distillation.plan import Plan
 from engram.errors import BudgetError, SettingError
 from engram.learning.fitting import fit
 from engram.learning.network import model_of
@@ -58,7 +59,7 @@ def test_distil_save_load_replay_evaluate(problem, training, tmp_path):
 
 
 def test_runs_repeat_and_resume_bit_for_bit(problem, training, tmp_path):
-    arguments = (FAST, problem, training, Items(8), 0, Precision.FLOAT32, 10)
+    arguments = (Plan(FAST, training, Items(8)), problem)
     states = [state for state, _ in run(*arguments)]
     save_checkpoint(tmp_path / "c", states[7], "same")
     final = [state for state, _ in run(*arguments, start=resume(tmp_path / "c", "same"))][-1]

@@ -8,8 +8,8 @@ from typing import Any
 
 from ..data.problem import Problem
 from ..distillation import defaults
-from ..distillation.distiller import configured
 from ..distillation.method import Method
+from ..distillation.plan import with_steps
 from ..distillation.published import PUBLISHED, method_of
 from ..errors import SettingError
 from ..samples.budget import Budget
@@ -107,4 +107,4 @@ class Recipe:
     def method(self, word: str, problem: Problem | None = None) -> Method:
         """The method that a word names."""
         usual = None if problem is None else defaults.method(problem)
-        return configured(method_of(word, usual, self.quick), self.steps)
+        return with_steps(method_of(word, usual, self.quick), self.steps)

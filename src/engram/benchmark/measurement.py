@@ -11,8 +11,9 @@ from ..data.problem import Problem
 from ..data.source import load_problem
 from ..distillation import defaults
 from ..distillation.buffers import Prepared
-from ..distillation.checkpoint import identify, resume, save_checkpoint
-from ..distillation.loop import Run, as_engram, run, validation_interval
+from ..distillation.checkpoint import resume, save_checkpoint
+from ..distillation.loop import Run, as_engram, run
+from ..distillation.plan import Plan
 from ..errors import ArtefactError, DivergenceError
 from ..evaluation.ceiling import full_steps, train_full
 from ..evaluation.variants import hardened, plain
@@ -52,14 +53,13 @@ def measure(cell: Cell, recipe: Recipe, device: str, checkpoint: Path) -> dict[s
     precision = defaults.precision(problem)
     prepare = getattr(method, "prepare", None)
     prepared = prepare(problem, training, cell.seed) if prepare is not None else Prepared()
-    identity = identify(method, problem, training, cell.budget, precision, cell.seed)
+    plan = Plan(method, training, cell.budget, precision, cell.seed)
+    identity = plan.identity(problem)
     start = _continued(checkpoint, identity, device, prepared.digest)
     # Interrupted runs count what they took before.
     begun = time.monotonic() - (start.seconds if start else 0.0)
     saved, current = time.monotonic(), start
-    for current, _ in run(
-        method, problem, training, cell.budget, cell.seed, precision, validation_interval(method.steps, problem), start
-    ):
+    for current, _ in run(plan, problem, start):
         if time.monotonic() - saved > _CHECKPOINT_SECONDS:
             checkpoint.parent.mkdir(exist_ok=True)
             save_checkpoint(checkpoint, current, identity)

@@ -1,8 +1,11 @@
 """The command line: the only place that prints, parses arguments or picks a device. One file per command."""
 
+import codecs
+import os
 import pkgutil
 import sys
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import click
@@ -38,8 +41,18 @@ def _program() -> None:
 
 def main(arguments: list[str] | None = None) -> None:
     """Run one command; an error of the user's is one line and exit code 2, never a traceback."""
+    from ._terminal import listen
+
+    listen()
+    if sys.stdout is None:
+        # Closed by whoever called: what is printed goes nowhere.
+        sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors=_PLAIN)
     try:
         code: Any = _program.main(arguments, prog_name="engram", standalone_mode=False)
+        sys.stdout.flush()
         sys.exit(code if isinstance(code, int) else 0)
     except EngramError as error:
         _stop(str(error), 2)
@@ -49,16 +62,36 @@ def main(arguments: list[str] | None = None) -> None:
     except (click.Abort, KeyboardInterrupt):
         _stop("interrupted", 130)
     except BrokenPipeError:
+        _silence()
         sys.exit(141)
     except (MemoryError, RuntimeError) as error:
         if not isinstance(error, MemoryError) and "allocate" not in str(error) and "out of memory" not in str(error):
             raise
         _stop("out of memory: use a smaller --network, fewer items, or fewer rows", 2)
     except OSError as error:
-        _stop(
-            f"{error.filename or 'a file'}: {error.strerror or error}: check the path, its permissions and free space",
-            2,
-        )
+        if error.filename is None:
+            _silence()
+        place = error.filename or "standard output"
+        _stop(f"{place}: {error.strerror or error}: check the path, its permissions and free space", 2)
+
+
+def _silence() -> None:
+    """Let nothing more be written to a standard output that takes nothing: not even what Python flushes at its end."""
+    try:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except (OSError, ValueError):
+        return
+
+
+def _plain(error: UnicodeError) -> tuple[str, int]:
+    """What a terminal without these characters is shown instead."""
+    assert isinstance(error, UnicodeEncodeError)
+    shown = {"±": "+-", "–": "-", "—": "-", "…": "...", "→": "->", "×": "x"}
+    return "".join(shown.get(c, "?") for c in error.object[error.start : error.end]), error.end
+
+
+_PLAIN = "engram.plain"
+codecs.register_error(_PLAIN, _plain)
 
 
 def _stop(message: str, code: int) -> None:

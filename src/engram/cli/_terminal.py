@@ -1,23 +1,42 @@
 """What commands share: options, devices, progress, tables."""
 
 import json
+import logging
 import math
-import os
 import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import click
 from rich.console import Console
-from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    Progress,
+    SpinnerColumn,
+    TaskID,
+    TaskProgressColumn,
+    TextColumn,
+    TimeRemainingColumn,
+)
 from rich.table import Table
 
 from ..errors import DeviceError
 
-__all__ = ["budget_of", "device_of", "emit", "json_option", "progress", "say", "scores_table"]
+__all__ = [
+    "Bars",
+    "budget_of",
+    "device_of",
+    "emit",
+    "json_option",
+    "listen",
+    "progress",
+    "say",
+    "scores_table",
+    "verbosity_options",
+]
 
-_TINY = 28 * 28
 _ERRORS = Console(stderr=True, highlight=False)
+LOGGER = logging.getLogger("engram")
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object on standard output.")
 seed_option = click.option("--seed", default=0, show_default=True, help="Seed of every draw, the split included.")
@@ -74,17 +93,41 @@ def device_of(name: str) -> str:
     return name
 
 
-def spare_threads(shape: tuple[int, ...]) -> None:
-    """Use one thread for tiny inputs: handing out their work costs more than doing it (OMP_NUM_THREADS overrides)."""
-    import torch
+class _Lines(logging.Handler):
+    """The library's log as lines on standard error."""
 
-    if math.prod(shape) < _TINY and "OMP_NUM_THREADS" not in os.environ:
-        torch.set_num_threads(1)
+    def emit(self, record: logging.LogRecord) -> None:
+        warning = "warning: " if record.levelno >= logging.WARNING else ""
+        if record.getMessage():
+            _ERRORS.print(f"engram: {warning}{record.getMessage()}", markup=False, soft_wrap=True)
+        if record.exc_info:
+            _ERRORS.print(logging.Formatter().formatException(record.exc_info), markup=False, soft_wrap=True)
+
+
+def listen(level: int = logging.INFO) -> None:
+    """Show the library's log from this level on."""
+    if not any(isinstance(handler, _Lines) for handler in LOGGER.handlers):
+        LOGGER.addHandler(_Lines())
+    LOGGER.setLevel(level)
+
+
+def verbosity_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """-q for warnings alone, -v for everything."""
+
+    def chosen(level: int) -> Callable[[click.Context, click.Parameter, bool], None]:
+        return lambda context, parameter, given: listen(level) if given else None
+
+    for names, level, said in (
+        (("-v", "--verbose"), logging.DEBUG, "Say more, with the origin of warnings."),
+        (("-q", "--quiet"), logging.WARNING, "Say nothing but warnings and the result."),
+    ):
+        function = click.option(*names, is_flag=True, expose_value=False, callback=chosen(level), help=said)(function)
+    return function
 
 
 def say(text: str) -> None:
-    """One line on standard error."""
-    _ERRORS.print(text, markup=False, soft_wrap=True)
+    """One line on standard error, unless that was not wanted."""
+    LOGGER.info("%s", text)
 
 
 def emit(value: Mapping[str, Any]) -> None:
@@ -110,21 +153,41 @@ def progress() -> Progress:
         TextColumn("{task.fields[state]}"),
         TimeRemainingColumn(),
         console=_ERRORS,
+        disable=not LOGGER.isEnabledFor(logging.INFO),
     )
 
 
-def watch_rows(bar: Progress, rows: int) -> Callable[[str, float], None]:
-    """Show an evaluation on a bar: rows done, and how much of the one under way."""
-    task = bar.add_task("evaluating", total=rows * 100, state="")
-    done: set[str] = set()
+class Bars:
+    """The progress of a call as one bar for each of its stages."""
 
-    def watch(name: str, share: float) -> None:
-        if share >= 1:
-            done.add(name)
-        part = 0 if name in done else int(100 * share)
-        bar.update(task, completed=100 * len(done) + part, state=name.replace("_", " "))
+    def __init__(self) -> None:
+        self._progress = progress()
+        self._tasks: dict[str, TaskID] = {}
 
-    return watch
+    def __enter__(self) -> "Bars":
+        self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+
+    def show(self, stage: str, done: float, state: str = "") -> None:
+        """Move the bar of a stage."""
+        if stage not in self._tasks:
+            self._tasks[stage] = self._progress.add_task(stage, total=1.0, state="")
+        self._progress.update(self._tasks[stage], completed=done, state=state)
+
+    def rows(self, count: int) -> Callable[[str, float], None]:
+        """A bar for an evaluation of so many rows: those that are done, and how much of the one under way."""
+        finished: set[str] = set()
+
+        def watch(name: str, share: float) -> None:
+            if share >= 1:
+                finished.add(name)
+            part = 0.0 if name in finished else share
+            self.show("judging", (len(finished) + part) / count, name.replace("_", " "))
+
+        return watch
 
 
 def scores_table(scores: Any, title: str) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from ._terminal import device_of, device_option, emit, force_option, json_option, progress, say
+from ._terminal import device_of, device_option, emit, force_option, json_option, progress, say, verbosity_options
 
 _TABLE = ("dataset", "budget", "network", "recipe", "metric")
 """By what a table says of what it is."""
@@ -49,6 +49,7 @@ def command() -> None:
 @click.option("--resume", is_flag=True, help="Keep the rows that are there and run what is missing.")
 @click.option("--retry", is_flag=True, help="With --resume: run again what diverged or failed, too.")
 @force_option
+@verbosity_options
 @json_option
 def run(
     data: tuple[str, ...],
@@ -71,7 +72,7 @@ def run(
     as_json: bool,
 ) -> None:
     """Run the grid of DATA and the options; every run is a process of its own and leaves a row, whatever becomes of it."""
-    say("engram: loading")
+    say("loading")
     from ..benchmark.engine import run_grid
     from ..benchmark.grid import FULL, Cell, Recipe, all_methods
     from ..benchmark.results import Results
@@ -113,7 +114,7 @@ def run(
         shutil.rmtree(f"{out}.cells", ignore_errors=True)
     results = Results(out)
     workers = jobs or (1 if place.startswith("cuda") else os.cpu_count() or 1)
-    say(f"engram: {len(cells)} runs, {workers} at once; rows go to {out}")
+    say(f"{len(cells)} runs, {workers} at once; rows go to {out}")
     try:
         with progress() as bar:
             task = bar.add_task("running", total=len(cells), state="")
@@ -128,12 +129,12 @@ def run(
                 watch=lambda done, total, now: bar.update(task, completed=done, state=now),
             )
     except KeyboardInterrupt:
-        say(f"engram: interrupted; finished runs are kept in {out}: repeat the command with --resume")
+        say(f"interrupted; finished runs are kept in {out}: repeat the command with --resume")
         raise
     rows = results.rows() if out.is_file() else []
     unfinished = [row for row in rows if row["status"] != "done"]
     for row in unfinished:
-        say(f"engram: {row['dataset']} {row['method']} seed {row['seed']}: {row['status']}: {row['message']}")
+        say(f"{row['dataset']} {row['method']} seed {row['seed']}: {row['status']}: {row['message']}")
     if as_json:
         emit({"file": str(out), "rows": len(rows), "unfinished": len(unfinished)})
         return

@@ -6,16 +6,15 @@ from typing import Any
 import click
 
 from ._terminal import (
+    Bars,
     device_of,
     device_option,
     emit,
     json_option,
-    progress,
     say,
     scores_table,
     source_options,
-    spare_threads,
-    watch_rows,
+    verbosity_options,
 )
 
 
@@ -29,6 +28,7 @@ from ._terminal import (
 @click.option("--baselines/--no-baselines", default=True, help="Train real and averaged rows too.")
 @click.option("--full-steps", type=click.IntRange(1), help="Steps of training on all data; by its size if absent.")
 @device_option
+@verbosity_options
 @json_option
 def command(
     file: Path,
@@ -45,8 +45,10 @@ def command(
     """Score networks trained on FILE, on its baselines and on everything, on the test split of SOURCE."""
     from ..data.source import load_problem
     from ..evaluation import Protocol, evaluate
+    from ..evaluation.protocol import row_names
     from ..memory.engram import load
     from ..spec import parse
+    from ..workflow.threads import spare_threads
 
     memory = load(file)
     place = device_of(device)
@@ -58,13 +60,13 @@ def command(
             "the data or their split are not those that the engram was distilled from: test rows may have been learnt from"
         )
     for note in notes:
-        say(f"engram: note: {note}")
+        say(f"note: {note}")
     spare_threads(problem.task.shape)
     protocol = Protocol(
         seeds=seeds, network=parse("networks", network) if network else None, baselines=baselines, full_steps=full_steps
     )
-    with progress() as bar:
-        scores = evaluate(memory.to(place), problem.to(place), protocol, watch_rows(bar, 12 if baselines else 2))
+    with Bars() as bars:
+        scores = evaluate(memory.to(place), problem.to(place), protocol, bars.rows(len(row_names(protocol))))
     if as_json:
         emit(
             {

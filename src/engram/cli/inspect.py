@@ -35,7 +35,7 @@ def command(file: Path, as_json: bool) -> None:
         "bytes": f"{memory.bytes:,} ({file.stat().st_size:,} on disk with the manifest) for {known.get('data_bytes', 0):,} of data",
         "numbers": _numbers(memory, known.get("rank")),
         "network": render(memory.training.network),
-        "training": "; ".join(repr(phase.solver) for phase in memory.training.phases),
+        "training": "; ".join(map(str, memory.training.phases)),
         "method": known.get("method"),
         "seed": known.get("seed"),
         "validation": known.get("select_score"),

@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from ._terminal import emit, force_option, json_option, seed_option, spare_threads
+from ._terminal import emit, force_option, json_option, seed_option
 
 
 @click.command("predict")
@@ -27,6 +27,7 @@ def command(file: Path, new: str, network: str | None, out: Path | None, seed: i
     from ..memory.engram import load
     from ..memory.files import check_writable, replace_file
     from ..spec import parse
+    from ..workflow.threads import spare_threads
 
     memory = load(file)
     spare_threads(memory.task.shape)

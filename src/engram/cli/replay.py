@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from ._terminal import emit, force_option, json_option, seed_option, spare_threads
+from ._terminal import emit, force_option, json_option, seed_option
 
 
 @click.command("replay")
@@ -20,6 +20,7 @@ def command(file: Path, network: str | None, out: Path | None, seed: int, force:
     from ..memory.engram import load
     from ..memory.files import check_writable
     from ..spec import parse, render
+    from ..workflow.threads import spare_threads
 
     memory = load(file)
     spare_threads(memory.task.shape)

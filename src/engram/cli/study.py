@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from ._terminal import emit, progress, say
+from ._terminal import emit, json_option, progress, say, verbosity_options
 
 _COLOURS = {"holds": "green", "fails": "red", "undecided": "yellow"}
 
@@ -22,7 +22,8 @@ _COLOURS = {"holds": "green", "fails": "red", "undecided": "yellow"}
     "--out", type=click.Path(path_type=Path), default=Path("theory"), show_default=True, help="Folder of results."
 )
 @click.option("--anew", is_flag=True, help="Measure everything again; finished cells are otherwise kept.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object on standard output.")
+@verbosity_options
+@json_option
 def command(
     names: tuple[str, ...],
     quick: bool,
@@ -51,7 +52,7 @@ def command(
         raise click.UsageError("--quick and --large exclude one another")
     asked = {name: load("studies", name) for name in names if name != "all"}
     classes = {name: load("studies", name) for name in ORDER} if "all" in names else asked
-    say("engram: loading")
+    say("loading")
     from ..errors import OutputError
     from ..memory.files import replace_file
     from ..memory.provenance import code_version
@@ -70,7 +71,7 @@ def command(
         study = cls()
         store = Cells(out / f"{name}.jsonl", code_version(), anew)
         if store.stale and not anew:
-            say(f"engram: {store.path}: {store.stale} cells that other code measured are not used")
+            say(f"{store.path}: {store.stale} cells that other code measured are not used")
         try:
             with progress() as bar:
                 task = bar.add_task(name, total=None, state="")
@@ -80,7 +81,7 @@ def command(
 
                 result = run_study(study, size, store, seeds, jobs or os.cpu_count() or 1, watch)
         except KeyboardInterrupt:
-            say(f"engram: interrupted; finished cells are kept in {store.path}: repeat the command to continue")
+            say(f"interrupted; finished cells are kept in {store.path}: repeat the command to continue")
             raise
         record = {"name": name, "title": study.title, "question": study.question, "scale": size.value}
         record |= result.as_json()

@@ -25,7 +25,7 @@ _VALIDATION_MOST = 1000
 """Validation rows that are scored while something runs."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Problem:
     """A learning problem: splits, fitted preprocessing, target, metric.
 
@@ -62,6 +62,11 @@ class Problem:
     names: tuple[str, ...] = ()
     linear: Tensor | None = None
     rank: int | None = None
+
+    def __repr__(self) -> str:
+        rows = ", ".join(f"{len(split):,} {part}" for part, split in vars(self).items() if isinstance(split, Split))
+        kind = f"{self.classes} classes" if self.classes else f"{self.task.outputs} real target(s)"
+        return f"Problem({self.name}: {rows} rows of shape {self.task.shape}, {kind}, {self.metric.value})"
 
     @property
     def task(self) -> Task:

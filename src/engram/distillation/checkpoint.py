@@ -5,16 +5,12 @@ from pathlib import Path
 import torch
 
 from .. import __version__
-from ..data.problem import Problem
 from ..errors import ArtefactError
-from ..learning.training import Training
 from ..memory.container import read_tensors, write_tensors
-from ..samples.budget import Budget, Precision
 from ..spec import decode, encode
 from .loop import Run
-from .method import Method
 
-__all__ = ["identify", "resume", "save_checkpoint"]
+__all__ = ["resume", "save_checkpoint"]
 
 
 def save_checkpoint(path: str | Path, current: Run, identity: str) -> None:
@@ -23,7 +19,7 @@ def save_checkpoint(path: str | Path, current: Run, identity: str) -> None:
     Args:
         path: the checkpoint.
         current: the run.
-        identity: what the run is of (`identify`); `resume` refuses another.
+        identity: what the run is of (`Plan.identity`); `resume` refuses another.
 
     Raises:
         OutputError: it cannot be written.
@@ -58,12 +54,3 @@ def resume(path: str | Path, identity: str, device: str = "cpu") -> Run:
     except (KeyError, TypeError, ValueError, AttributeError, LookupError, RecursionError) as error:
         raise ArtefactError(f"{path}: its manifest does not describe a run ({error})") from error
     return result
-
-
-def identify(
-    method: Method, problem: Problem, training: Training, budget: Budget, precision: Precision, seed: int
-) -> str:
-    """Spell out what a run is of: data fingerprint and every setting."""
-    import json
-
-    return json.dumps([problem.fingerprint, encode((method, training, budget, precision, seed))])

@@ -2,7 +2,6 @@
 
 import platform
 from collections.abc import Callable
-from dataclasses import replace
 
 import numpy as np
 import torch
@@ -13,14 +12,12 @@ from ..errors import DivergenceError
 from ..learning.network import Network
 from ..learning.training import Training
 from ..memory.engram import Engram
-from ..samples.budget import Budget, Items, PerClass, Precision
-from ..spec import encode, parse, render
-from . import defaults
-from .loop import Run, as_engram, run, validation_interval
+from ..samples.budget import Budget, Precision
+from .loop import Run, as_engram, run
 from .method import Method, Metrics
-from .published import method_of, network_of
+from .plan import Plan
 
-__all__ = ["configured", "distill"]
+__all__ = ["distill", "engram_of"]
 
 
 def distill(
@@ -33,6 +30,7 @@ def distill(
     precision: Precision | None = None,
     steps: int | None = None,
     seed: int = 0,
+    quick: bool = False,
     throw: bool = True,
     watch: Callable[[Run, Metrics], None] | None = None,
     start: Run | None = None,
@@ -48,6 +46,7 @@ def distill(
         precision: of stored inputs; by the kind of data when None.
         steps: outer steps, in place of the method's own.
         seed: of every draw.
+        quick: a paper's setting at the scale of a CPU; for any other method a third of its steps.
         throw: whether divergence raises; otherwise the engram's provenance says so.
         watch: called with the run and its metrics after every step.
         start: a run to continue (`resume`).
@@ -64,17 +63,19 @@ def distill(
         >>> distill(load_problem("wine"), budget=PerClass(1), steps=5).items
         3
     """
-    own = network_of(method) if isinstance(method, str) else None
-    method = method_of(method, defaults.method(problem)) if isinstance(method, str) else method
-    network = parse("networks", network) if isinstance(network, str) else network or own
-    method = configured(method or defaults.method(problem), steps)
-    training = training or defaults.training(problem, network, method)
-    precision = precision or defaults.precision(problem)
-    encode(training)  # what no file could keep is refused before the work, not after it
-    budget = budget or (PerClass(1) if problem.classes else Items(10))
-    every = validation_interval(method.steps, problem)
+    plan = Plan.of(
+        problem,
+        method,
+        budget=budget,
+        network=network,
+        training=training,
+        precision=precision,
+        steps=steps,
+        seed=seed,
+        quick=quick,
+    )
     final = start
-    for final, metrics in run(method, problem, training, budget, seed, precision, every, start):
+    for final, metrics in run(plan, problem, start):
         if watch is not None:
             watch(final, metrics)
     assert final is not None
@@ -82,14 +83,7 @@ def distill(
         raise DivergenceError(
             f"the loss is not finite: {final.status}; lower the method's rate, or pass throw=False for the last good state"
         )
-    return _engram(final, method, problem, training, budget, precision, seed)
-
-
-def configured(method: Method, steps: int | None) -> Method:
-    """The method with another number of steps."""
-    if steps is not None and method.steps:
-        method = replace(method, steps=steps)  # type: ignore[type-var]
-    return method
+    return engram_of(final, plan, problem)
 
 
 def _warnings(final: Run) -> list[str]:
@@ -99,17 +93,20 @@ def _warnings(final: Run) -> list[str]:
     return ["no step did better on validation than the starting samples, which were kept: try other settings"]
 
 
-def _engram(
-    final: Run, method: Method, problem: Problem, training: Training, budget: Budget, precision: Precision, seed: int
-) -> Engram:
-    provenance = {
-        "problem": problem.name,
-        "method": render(method),
-        "budget": encode(budget),
-        "seed": seed,
+def engram_of(final: Run, plan: Plan, problem: Problem) -> Engram:
+    """The engram of a run's best samples, with where it comes from.
+
+    Args:
+        final: the run.
+        plan: what it carried out.
+        problem: on which data.
+
+    Returns:
+        The engram, its samples rounded to their stored precision.
+    """
+    provenance = plan.provenance(problem) | {
         "steps": final.step,
         "status": "done" if final.status == "running" else final.status,
-        "fingerprint": problem.fingerprint,
         "rows": {"train": len(problem.train), "select": len(problem.select), "test": len(problem.test)},
         "data_bytes": problem.bytes,
         "input_names": list(problem.names),
@@ -121,4 +118,4 @@ def _engram(
         ],
         "versions": {"engram": __version__, "torch": str(torch.__version__), "python": platform.python_version()},
     }
-    return as_engram(final.best, problem, training, precision, provenance=provenance)
+    return as_engram(final.best, problem, plan.training, plan.precision, provenance=provenance)

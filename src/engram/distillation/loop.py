@@ -19,6 +19,7 @@ from ..random import isolated
 from ..samples.budget import Budget, Precision
 from ..samples.canvas import Canvas
 from .method import Method, Metrics
+from .plan import Plan
 
 __all__ = ["Run", "as_engram", "iterate", "run", "validation_interval"]
 
@@ -88,34 +89,22 @@ def iterate(
         yield state, metrics
 
 
-def run(
-    method: Method,
-    problem: Problem,
-    training: Training,
-    budget: Budget,
-    seed: int,
-    precision: Precision,
-    every: int,
-    start: Run | None = None,
-) -> Iterator[tuple[Run, Metrics]]:
+def run(plan: Plan, problem: Problem, start: Run | None = None) -> Iterator[tuple[Run, Metrics]]:
     """Iterate with validation: the best canvases on `select` are kept, and a loss that is not finite stops.
 
     Args:
-        method: what is optimised.
+        plan: what is distilled, and how.
         problem: real data.
-        training: the learning process to compress.
-        budget: how much synthetic data.
-        seed: of every draw.
-        precision: of stored inputs.
-        every: outer steps between validations.
         start: a run to continue.
 
     Yields:
         The run after every step (first: before any), and the step's metrics.
     """
+    method, training, precision, seed = plan.method, plan.training, plan.precision, plan.seed
+    every = validation_interval(method.steps, problem)
     begun = time.perf_counter() - (start.seconds if start else 0.0)
     if start is None:
-        state = method.init(problem, training, budget, precision, seed)
+        state = method.init(problem, training, plan.budget, precision, seed)
         canvases = method.export(state)
         # With nothing to optimise there is nothing to choose.
         value = _validate(canvases, problem, training, precision) if method.steps else float("nan")

@@ -1,7 +1,7 @@
 """The evaluation recipe: the same training, the same seeds, equal items and equal bytes, the ceiling beside it."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,7 +25,7 @@ from ..spec import encode
 from .ceiling import Full, full_steps, train_full, train_linear
 from .scores import Row, Scores
 
-__all__ = ["Protocol", "evaluate"]
+__all__ = ["Protocol", "evaluate", "row_names"]
 
 _BASELINES = {
     "random": Random(),
@@ -34,6 +34,8 @@ _BASELINES = {
     "herding": Herding(),
     "k_center": KCenter(),
 }
+_TAUGHT = ("random_soft", "random_soft_bytes")
+"""Baselines that the ceiling's networks label."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,8 @@ def evaluate(
     problem: Problem,
     protocol: Protocol | None = None,
     watch: Callable[[str, float], None] | None = None,
+    known: Mapping[str, Row] | None = None,
+    keep: Callable[[str, Row], None] | None = None,
 ) -> Scores:
     """Train fresh networks on the engram, on its baselines and on everything, and score them on `test`.
 
@@ -77,6 +81,8 @@ def evaluate(
         problem: the data it stands for (or other data of the same shape).
         protocol: the recipe.
         watch: called with a row's name and how much of it is done, 1 when it is known.
+        known: rows of an evaluation of this engram by this protocol that was cut short; they are not measured again.
+        keep: called with every row that was measured, as soon as it was.
 
     Returns:
         The scores; `full` is the better, on `select`, of the network and a tuned linear model.
@@ -100,12 +106,22 @@ def evaluate(
         raise DataError(
             f"the engram is for {engram.task} and the data are {problem.task}: give the data it was made from"
         )
-    rows: dict[str, Row] = {}
+    rows = dict(known or {})
     watch = watch or (lambda name, done: None)
-    for name, row in _rows(engram, problem, protocol, watch):
+    for name in rows:
+        watch(name, 1.0)
+    for name, row in _rows(engram, problem, protocol, watch, frozenset(rows)):
         rows[name] = row
         watch(name, 1.0)
-    return Scores(problem.metric.value, rows, problem.notes)
+        if keep is not None:
+            keep(name, row)
+    return Scores(problem.metric.value, {name: rows[name] for name in row_names(protocol)}, problem.notes)
+
+
+def row_names(protocol: Protocol) -> list[str]:
+    """The rows of an evaluation, in order."""
+    baselines = [name + suffix for name in _BASELINES for suffix in ("", "_bytes")]
+    return ["engram", "full", *(baselines if protocol.baselines else [])]
 
 
 def _alike(one: Any, other: Any) -> bool:
@@ -115,14 +131,39 @@ def _alike(one: Any, other: Any) -> bool:
 
 
 def _rows(
-    engram: Engram, problem: Problem, protocol: Protocol, watch: Callable[[str, float], None]
+    engram: Engram,
+    problem: Problem,
+    protocol: Protocol,
+    watch: Callable[[str, float], None],
+    known: frozenset[str],
 ) -> Iterator[tuple[str, Row]]:
+    missing = [name for name in row_names(protocol) if name not in known]
     seeds = list(range(protocol.seeds))
     training = engram.training if protocol.network is None else engram.training.on(protocol.network)
-    begun = time.perf_counter()
-    fitted = fit(training, problem.task, engram.sets, seeds)
-    seconds = (time.perf_counter() - begun) / len(seeds)
-    yield "engram", Row(_test(fitted, problem), engram.items, engram.canvas_bytes, seconds)
+    if "engram" in missing:
+        begun = time.perf_counter()
+        fitted = fit(training, problem.task, engram.sets, seeds)
+        seconds = (time.perf_counter() - begun) / len(seeds)
+        yield "engram", Row(_test(fitted, problem), engram.items, engram.canvas_bytes, seconds)
+    if {"full", *_TAUGHT} & set(missing):
+        yield from _with_full(engram, problem, protocol, training, seeds, watch, missing)
+    for name in _BASELINES:
+        if name + "_bytes" not in _TAUGHT:
+            for suffix, budget in _budgets(engram, problem, soft=False):
+                if name + suffix in missing:
+                    yield name + suffix, _baseline(name, budget, engram, problem, training, seeds)
+
+
+def _with_full(
+    engram: Engram,
+    problem: Problem,
+    protocol: Protocol,
+    training: Training,
+    seeds: list[int],
+    watch: Callable[[str, float], None],
+    missing: list[str],
+) -> Iterator[tuple[str, Row]]:
+    """The ceiling, and at once the rows that its networks label, so that a run cut short seldom trains it again."""
     full = train_full(
         problem,
         training.network,
@@ -130,12 +171,11 @@ def _rows(
         protocol.full_steps or full_steps(problem),
         watch=lambda done: watch("full", done),
     )
-    yield "full", _ceiling(problem, full)
-    if not protocol.baselines:
-        return
-    for name in _BASELINES:
-        for suffix, budget in _budgets(engram, problem, soft=name == "random_soft"):
-            yield name + suffix, _baseline(name, budget, engram, problem, training, seeds, full)
+    if "full" in missing:
+        yield "full", _ceiling(problem, full)
+    for suffix, budget in _budgets(engram, problem, soft=True):
+        if "random_soft" + suffix in missing:
+            yield "random_soft" + suffix, _baseline("random_soft", budget, engram, problem, training, seeds, full)
 
 
 def _ceiling(problem: Problem, full: Full) -> Row:
@@ -156,7 +196,13 @@ def _budgets(engram: Engram, problem: Problem, soft: bool) -> Iterator[tuple[str
 
 
 def _baseline(
-    name: str, budget: Budget, engram: Engram, problem: Problem, training: Training, seeds: list[int], full: Full
+    name: str,
+    budget: Budget,
+    engram: Engram,
+    problem: Problem,
+    training: Training,
+    seeds: list[int],
+    teacher: Full | None = None,
 ) -> Row:
     method = _BASELINES[name]
     canvases: list[Plain] = []
@@ -166,7 +212,7 @@ def _baseline(
             continue
         plain = method.init(problem, training, budget, Precision.FLOAT32, seed).canvas
         assert isinstance(plain, Plain)
-        canvases.append(full.soften(problem, plain) if name == "random_soft" else plain)
+        canvases.append(plain if teacher is None else teacher.soften(problem, plain))
     fewest = min(len(canvas.inputs) for canvas in canvases)
     begun = time.perf_counter()
     names = {phase.data for phase in training.phases}
@@ -179,7 +225,7 @@ def _baseline(
     except DivergenceError:
         runs = (float("nan"),) * len(seeds)
     seconds = (time.perf_counter() - begun) / len(seeds)
-    return Row(runs, fewest, fewest * _item_bytes(problem, engram.precision, name == "random_soft"), seconds)
+    return Row(runs, fewest, fewest * _item_bytes(problem, engram.precision, teacher is not None), seconds)
 
 
 def _item_bytes(problem: Problem, precision: Precision, soft: bool) -> int:

@@ -6,7 +6,8 @@ readout. The two-layer theory is two phases over two sets. `fitting.fit` carries
 
 import enum
 import math
-from dataclasses import dataclass, replace
+import re
+from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any, Protocol
 
 import torch
@@ -166,6 +167,11 @@ class Phase:
     data: str = "main"
     before: tuple[Before, ...] = ()
 
+    def __str__(self) -> str:
+        """In the words of the command line: what learns, how, on which set."""
+        first = "".join(f"{_word(change)}, " for change in self.before)
+        return f"{self.part.value} on {self.data}: {first}{_word(self.solver)}"
+
 
 @dataclass(frozen=True)
 class Training:
@@ -246,6 +252,16 @@ class Training:
         """
         step = Phase(Descent(SGD(rate, decay=1 / rate), steps=1), Part.FIRST_LAYER, "features")
         return cls(network, (step, Phase(readout, Part.READOUT, "readout", (RedrawBiases(), NormaliseRows()))))
+
+
+def _word(value: Any) -> str:
+    """A setting as a word: its name, and the fields that are not at their default."""
+    name = re.sub(r"(?<=[a-z])(?=[A-Z])", "-", type(value).__name__).lower()
+    changed = {f.name: getattr(value, f.name) for f in fields(value) if getattr(value, f.name) != f.default}
+    shown = (
+        f"{k}={v.value if isinstance(v, enum.Enum) else _word(v) if is_dataclass(v) else v}" for k, v in changed.items()
+    )
+    return f"{name}:{','.join(shown)}" if changed else name
 
 
 def _narrower(one: Any, other: Any) -> float:

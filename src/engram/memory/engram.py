@@ -38,7 +38,7 @@ _FORMAT = 2
 """Version 2 added the linear part; version 1 reads as an engram without one."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Engram:
     """A memory trace: a few synthetic samples and all it takes to learn from them.
 
@@ -70,6 +70,12 @@ class Engram:
     provenance: Mapping[str, Any] = field(default_factory=dict)
     scales: Mapping[str, Tensor] = field(default_factory=dict)
     linear: Tensor | None = None
+
+    def __repr__(self) -> str:
+        score = self.provenance.get("scores", {}).get("engram")
+        known = f", test {self.metric.value} {score['mean']:.4f}" if score else ""
+        name = self.provenance.get("problem", "data")
+        return f"Engram({name}: {self.items} samples of shape {self.task.shape}, {self.bytes:,} bytes{known})"
 
     @classmethod
     def of(cls, canvases: Mapping[str, Canvas], precision: Precision, **rest: Any) -> Self:
@@ -225,8 +231,14 @@ def load(path: str | Path) -> Engram:
         engram.errors.ArtefactError: nowhere.engram: no such file
     """
     tensors, manifest = read_tensors(path)
-    if manifest.get("format") not in range(1, _FORMAT + 1):
-        raise ArtefactError(f"{path}: format {manifest.get('format')!r} is not one that engram {__version__} reads")
+    found = manifest.get("format")
+    if isinstance(found, int) and found > _FORMAT:
+        raise ArtefactError(
+            f"{path} is of format {found}, which engram {manifest.get('engram')} reads and this engram {__version__} does "
+            f"not: pip install --upgrade engram-distillation"
+        )
+    if found not in range(1, _FORMAT + 1):
+        raise ArtefactError(f"{path}: {found!r} is no format of an engram")
     plain = {}
     for key, value in tensors.items():
         if key.endswith("#scale"):

@@ -18,7 +18,7 @@ from .files import check_writable, replace_file
 __all__ = ["Replay"]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Replay:
     """A network trained from an engram, which takes raw inputs.
 
@@ -33,6 +33,10 @@ class Replay:
     preprocessing: Preprocessing
     target: Target
     linear: Tensor | None = None
+
+    def __repr__(self) -> str:
+        size = sum(value.numel() for value in self.fitted.one(0).values())
+        return f"Replay({size:,} parameters, inputs of shape {self.preprocessing.shape}, {self.target.outputs} outputs)"
 
     def outputs(self, raw: Any) -> Tensor:
         """Scores (N, C) of raw inputs, averaged over networks, computed in batches."""

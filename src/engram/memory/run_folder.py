@@ -13,7 +13,7 @@ from ..data.problem import Problem
 from ..errors import ArtefactError, OutputError
 from .container import read_tensors, write_tensors
 from .engram import Engram
-from .files import replace_file
+from .files import append_line, replace_file
 
 __all__ = ["RunFolder"]
 
@@ -56,10 +56,15 @@ class RunFolder:
         if not force and self.folder.is_dir() and any(self.folder.iterdir()):
             raise OutputError(f"{self.folder} holds another run: continue it with --resume, or replace it with --force")
 
+    @property
+    def judged(self) -> Path:
+        """Rows of an evaluation under way."""
+        return self.folder / "judged.jsonl"
+
     def start(self, engram: Engram, problem: Problem) -> None:
         """Drop what an older run left, and keep a few real rows to show."""
         self.folder.mkdir(exist_ok=True)
-        for name in ("results.jsonl", "run.json"):
+        for name in ("results.jsonl", "run.json", self.judged.name):
             (self.folder / name).unlink(missing_ok=True)
         groups = problem.train.by_class
         rows = torch.cat([group[: max(1, _SHOWN // len(groups))] for group in groups[:_SHOWN]])
@@ -67,15 +72,49 @@ class RunFolder:
         tensors = {"inputs": inputs, "targets": targets}
         write_tensors(self.folder / "real.safetensors", tensors, {"engram": engram.fingerprint}, force=True)
 
+    def keep_row(self, engram: Engram, protocol: str, name: str, row: Mapping[str, Any]) -> None:
+        """Append one judged row, so that an evaluation that is cut short goes on after it."""
+        self.folder.mkdir(exist_ok=True)
+        said = {"engram": engram.fingerprint, "protocol": protocol, "row": name}
+        append_line(self.judged, json.dumps(said | dict(row)))
+
+    def read_rows(self, engram: Engram, protocol: str) -> dict[str, dict[str, Any]]:
+        """The rows of this engram that were judged by this protocol, as they were given; torn lines are left out."""
+        found = {}
+        try:
+            lines = self.judged.read_text(encoding="utf-8", errors="replace").splitlines()
+        except OSError:
+            return {}
+        for line in lines:
+            try:
+                row = json.loads(line)
+                if (row.pop("engram"), row.pop("protocol")) == (engram.fingerprint, protocol):
+                    found[str(row.pop("row"))] = row
+            except (ValueError, KeyError, TypeError, AttributeError):
+                continue
+        return found
+
     def keep(
-        self, engram: Engram, scores: Mapping[str, Any], seconds: Mapping[str, Any], curves: Any, directions: Any
+        self,
+        engram: Engram,
+        scores: Mapping[str, Any],
+        seconds: Mapping[str, Any],
+        curves: Any,
+        directions: Any,
+        protocol: str = "",
     ) -> None:
         """Write every run of every row, times, curves, and the directions that are held."""
         lines = [json.dumps({"row": name} | row) for name, row in scores.items()]
         replace_file(self.folder / "results.jsonl", ("\n".join(lines) + "\n").encode())
-        record = {"engram": engram.fingerprint, "seconds": dict(seconds), "curves": curves}
-        record["directions"] = directions
+        record = {
+            "engram": engram.fingerprint,
+            "protocol": protocol,
+            "seconds": dict(seconds),
+            "curves": curves,
+            "directions": directions,
+        }
         replace_file(self.folder / "run.json", json.dumps(record).encode())
+        self.judged.unlink(missing_ok=True)
 
     def read(self, engram: Engram) -> tuple[dict[str, Any], dict[str, Any]]:
         """Rows by name, and the record; empty where they are missing, damaged, or of another engram."""

@@ -80,7 +80,7 @@ def page(engram: Engram, path: Path) -> str:
         soft=_soft(engram),
         warnings=warnings,
         network=render(engram.training.network),
-        phases=[repr(phase.solver) for phase in engram.training.phases],
+        phases=[str(phase) for phase in engram.training.phases],
         disk=path.stat().st_size if path.exists() else None,
         ratio=known.get("data_bytes", 0) / max(engram.bytes, 1),
     )

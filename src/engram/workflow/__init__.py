@@ -1,1 +1,6 @@
-"""The whole journey in one call: distil, write, judge, report."""
+"""The whole journey in one call: distil, write, judge, compare, report."""
+
+from .journey import Outcome, run
+from .progress import Progress
+
+__all__ = ["Outcome", "Progress", "run"]

@@ -1,0 +1,117 @@
+"""What a distillation will do, every default spelt out before anything runs."""
+
+import json
+from dataclasses import dataclass, replace
+from typing import Any, Self
+
+from ..data.problem import Problem
+from ..learning.network import Network
+from ..learning.training import Training
+from ..memory.engram import Engram
+from ..samples.budget import Budget, Items, PerClass, Precision
+from ..spec import encode, parse, render
+from . import defaults
+from .method import Method
+from .published import method_of, network_of
+
+__all__ = ["Plan", "with_steps"]
+
+_QUICK = 3
+"""A quick run of a method without a setting of its own takes one step in so many."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A distillation, settled.
+
+    Args:
+        method: what is optimised.
+        training: the learning process that is compressed.
+        budget: how much synthetic data.
+        precision: of stored inputs.
+        seed: of every draw.
+    """
+
+    method: Method
+    training: Training
+    budget: Budget
+    precision: Precision = Precision.FLOAT32
+    seed: int = 0
+
+    @classmethod
+    def of(
+        cls,
+        problem: Problem,
+        method: Method | str | None = None,
+        *,
+        budget: Budget | None = None,
+        network: Network | str | None = None,
+        training: Training | None = None,
+        precision: Precision | None = None,
+        steps: int | None = None,
+        seed: int = 0,
+        quick: bool = False,
+    ) -> Self:
+        """Settle what was asked for; what was not comes from the defaults for the kind of data.
+
+        Args:
+            problem: real data.
+            method: a method, or the word that names one or a paper's setting (`published.method_of`).
+            budget: one sample per class when None, ten items for regression.
+            network: the architecture; when None that of a paper's setting, or by the kind of data.
+            training: network and phases, in place of `network`.
+            precision: of stored inputs.
+            steps: outer steps, in place of the method's own.
+            seed: of every draw.
+            quick: a paper's setting at the scale of a CPU; for any other method a third of its steps.
+
+        Returns:
+            The plan.
+
+        Raises:
+            EngramError: a word that names nothing, a setting out of range.
+
+        Example:
+            >>> from engram import load_problem
+            >>> Plan.of(load_problem("wine"), steps=5).method.steps
+            5
+        """
+        own = network_of(method) if isinstance(method, str) else None
+        usual = defaults.method(problem)
+        chosen = method_of(method, usual, quick) if isinstance(method, str) else method or usual
+        if quick and own is None and steps is None:
+            steps = -(-chosen.steps // _QUICK)
+        chosen = with_steps(chosen, steps)
+        network = parse("networks", network) if isinstance(network, str) else network or (None if quick else own)
+        training = training or defaults.training(problem, network, chosen)
+        encode(training)  # what no file could keep is refused before the work, not after it
+        budget = budget or (PerClass(1) if problem.classes else Items(10))
+        return cls(chosen, training, budget, precision or defaults.precision(problem), seed)
+
+    def identity(self, problem: Problem) -> str:
+        """All that a run is of: the data's fingerprint and every setting."""
+        value = (self.method, self.training, self.budget, self.precision, self.seed)
+        return json.dumps([problem.fingerprint, encode(value)])
+
+    def made(self, engram: Engram, problem: Problem) -> bool:
+        """Whether this plan, on these data, is what an engram says it comes from."""
+        return encode(engram.training) == encode(self.training) and all(
+            engram.provenance.get(key) == value for key, value in self.provenance(problem).items()
+        )
+
+    def provenance(self, problem: Problem) -> dict[str, Any]:
+        """What an engram keeps of it, as plain JSON."""
+        return {
+            "problem": problem.name,
+            "method": render(self.method),
+            "budget": encode(self.budget),
+            "seed": self.seed,
+            "fingerprint": problem.fingerprint,
+        }
+
+
+def with_steps(method: Method, steps: int | None) -> Method:
+    """The method with another number of outer steps; a selection keeps its none."""
+    if steps is not None and method.steps:
+        method = replace(method, steps=steps)  # type: ignore[type-var]
+    return method

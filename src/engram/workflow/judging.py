@@ -1,0 +1,137 @@
+"""Judging an engram that is written: row by row, each kept as it comes, the scores added at the end."""
+
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+from ..data.problem import Problem
+from ..errors import EngramError
+from ..evaluation.directions import directions
+from ..evaluation.fidelity import fidelity
+from ..evaluation.protocol import Protocol, evaluate, row_names
+from ..evaluation.scores import Row, Scores
+from ..memory.engram import Engram
+from ..memory.run_folder import RunFolder
+from ..spec import encode
+from .progress import LOGGER, Progress, Watch, brief, never_fatal
+
+__all__ = ["compare", "judge"]
+
+
+def judge(
+    memory: Engram,
+    problem: Problem,
+    protocol: Protocol,
+    out: Path,
+    folder: RunFolder,
+    watch: Watch,
+) -> tuple[Scores | None, Engram, dict[str, float | None]]:
+    """Judge, going on after the rows that are known; then add the scores to the artefact.
+
+    Args:
+        memory: what is judged.
+        problem: on which data.
+        protocol: by which recipe.
+        out: the artefact's file.
+        folder: where rows are kept as they come.
+        watch: called with the progress.
+
+    Returns:
+        The scores, None when judging failed; the engram with its scores; seconds of judging, and of training one
+        network on the engram and on everything.
+
+    Raises:
+        KeyboardInterrupt: the rows that are known are kept.
+    """
+    begun = time.perf_counter()
+    said, names = _said(protocol), row_names(protocol)
+    stored = folder.read_rows(memory, said) or _complete(folder, memory, protocol)
+    known = {name: _row(row) for name, row in stored.items() if name in names}
+    if len(known) == len(names):
+        LOGGER.info("%s is finished; this is its result", out)
+    elif known:
+        LOGGER.info("%s of %s rows are judged already", len(known), len(names))
+    finished: set[str] = set()
+
+    def progress(name: str, share: float) -> None:
+        if share >= 1:
+            finished.add(name)
+        part = 0.0 if name in finished else share
+        watch(Progress("judging", (len(finished) + part) / len(names), name.replace("_", " ")))
+
+    def keep(name: str, row: Row) -> None:
+        with never_fatal("a judged row could not be kept"):
+            folder.keep_row(memory, said, name, asdict(row))
+
+    try:
+        scores = evaluate(memory, problem, protocol, progress, known, keep)
+    except KeyboardInterrupt:
+        LOGGER.warning(
+            "interrupted while judging; %s is written: repeat the command with --resume to judge the rest", out
+        )
+        raise
+    except (EngramError, ArithmeticError, RuntimeError, MemoryError) as error:
+        LOGGER.warning("judging failed (%s); %s is written: engram evaluate judges it again", brief(error), out)
+        return None, memory, {}
+    rows = scores.rows
+    seconds: dict[str, float | None] = {
+        "train_engram": rows["engram"].seconds,
+        "train_full": rows["full"].seconds,
+    }
+    if len(known) == len(names):
+        return scores, memory, seconds
+    seconds["judge"] = time.perf_counter() - begun
+    memory = replace(memory, provenance=dict(memory.provenance) | {"scores": scores.summary()})
+    with never_fatal(f"the scores could not be added to {out}"):
+        memory.save(out, force=True)
+    return scores, memory, seconds
+
+
+def compare(
+    memory: Engram,
+    problem: Problem,
+    protocol: Protocol,
+    folder: RunFolder,
+    scores: Scores,
+    seconds: Mapping[str, float | None],
+    watch: Watch,
+) -> None:
+    """Keep what the report draws beside scores: learning curves, and the directions that are held.
+
+    Args:
+        memory: the engram.
+        problem: the data.
+        protocol: of its evaluation.
+        folder: where it is kept.
+        scores: of the evaluation.
+        seconds: to be kept with it.
+        watch: called with the progress.
+    """
+    watch(Progress("comparing", 0.0, "learning curves"))
+    curves = held = None
+    with never_fatal("learning curves could not be compared"):
+        curves = fidelity(memory, problem, [0, 1, 2])
+    watch(Progress("comparing", 0.5, "directions"))
+    with never_fatal("directions could not be compared"):
+        held = directions(memory, problem, [0, 1])
+    watch(Progress("comparing", 1.0))
+    with never_fatal("results could not be kept for the report"):
+        shown = [part.as_json() if part else None for part in (curves, held)]
+        folder.keep(memory, scores.as_json(), seconds, shown[0], shown[1], _said(protocol))
+
+
+def _complete(folder: RunFolder, memory: Engram, protocol: Protocol) -> dict[str, dict[str, Any]]:
+    """The rows of an evaluation that ended, if it was by this protocol."""
+    rows, record = folder.read(memory)
+    return rows if record.get("protocol") == _said(protocol) else {}
+
+
+def _said(protocol: Protocol) -> str:
+    return json.dumps(encode(protocol))
+
+
+def _row(plain: Mapping[str, Any]) -> Row:
+    return Row(tuple(plain["runs"]), plain["items"], plain["bytes"], plain["seconds"], plain.get("note", ""))

@@ -1,0 +1,45 @@
+"""What a long call tells while it runs: progress to a callback, words to `logging`."""
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+__all__ = ["LOGGER", "Progress", "Watch", "brief", "never_fatal"]
+
+LOGGER = logging.getLogger("engram")
+"""Notes at level INFO, what went wrong without stopping the run at WARNING."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far one stage is.
+
+    Args:
+        stage: preparing, distilling, judging or comparing.
+        done: share of the stage, in [0, 1].
+        state: what it is at, in words; may be empty.
+    """
+
+    stage: str
+    done: float
+    state: str = ""
+
+
+Watch = Callable[[Progress], None]
+"""Called with the progress of a stage, often."""
+
+
+def brief(error: BaseException) -> str:
+    """An error in one line."""
+    return " ".join(str(error).split())[:300] or type(error).__name__
+
+
+@contextmanager
+def never_fatal(what: str) -> Iterator[None]:
+    """What is not the work itself may fail: it costs a warning."""
+    try:
+        yield
+    except Exception as error:
+        LOGGER.warning("%s (%s)", what, brief(error))
+        LOGGER.debug("", exc_info=error)
