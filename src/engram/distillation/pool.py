@@ -58,7 +58,7 @@ class Pool:
 
 @dataclass(frozen=True)
 class PoolPolicy:
-    """How the networks of a pool are policy, raised and replaced.
+    """How the networks of a pool are initialised, trained and replaced.
 
     Args:
         training: its first phase is what they follow.

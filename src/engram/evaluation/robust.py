@@ -6,7 +6,7 @@ __all__ = ["augmentation_robust", "label_robust"]
 
 
 def label_robust(own: float, random: float, full: float, hard: float, weight: float = 0.5) -> float:
-    r"""DD-Ranking's label-robust score, in [0, 100].
+    r"""A label-robust score by DD-Ranking's formula, in [0, 100]; without its search of a learning rate for every set.
 
     .. math:: 100\,\frac{e^{\alpha} - e^{-1}}{e - e^{-1}}, \qquad
         \alpha = w\,(\text{own} - \text{random}) - (1 - w)\,(\text{full} - \text{hard})

@@ -1,4 +1,4 @@
-"""The learning process that is compressed: networks, the phases in which they learn, and their training."""
+"""The learning process that is compressed: networks, phases, training."""
 
 from .fitting import Fitted, fit
 from .network import Network

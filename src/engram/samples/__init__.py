@@ -1,4 +1,4 @@
-"""The synthetic side: how much there is, how its bytes are spent, and the samples that a trainer receives."""
+"""The synthetic side: how much there is, how its bytes are spent, what a trainer receives."""
 
 from .budget import Budget, Bytes, Items, PerClass, Precision
 from .canvas import Canvas

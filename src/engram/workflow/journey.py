@@ -252,7 +252,8 @@ def _distilled(
             )
         raise
     assert current is not None
-    watch(Progress("distilling", 1.0))
+    if current.step < total:
+        watch(Progress("distilling", 1.0))
     memory = engram_of(current, plan, problem)
     memory.save(out, force=True)
     with never_fatal("a few real rows could not be kept for the report"):

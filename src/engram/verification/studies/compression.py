@@ -167,7 +167,7 @@ class Compression:
             ),
             Claim(
                 "With many outer steps they grow in proportion to r (exponent in r)",
-                "our reconstruction: every direction needs its two half-spaces, 2r points",
+                "our reconstruction: a point for each direction, whose neurons come as +-w",
                 laws["rank", "many"],
                 Interval(0.75, 1.25),
                 laws["dimension", "many"],
