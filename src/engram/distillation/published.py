@@ -144,7 +144,7 @@ PUBLISHED: Mapping[str, Published] = {
         note="The quick setting keeps the bases and takes the closed-form readout.",
     ),
     "dc": Published(
-        "Zhao, Mopuri, Bilen 2021, Dataset Condensation with Gradient MatcherState, arXiv 2006.05929",
+        "Zhao, Mopuri, Bilen 2021, Dataset Condensation with Gradient Matching, arXiv 2006.05929",
         _DC,
         GradientMatching(steps=80, batch=32),
         note=_ONE,
@@ -164,19 +164,19 @@ PUBLISHED: Mapping[str, Published] = {
         note="Cosine distances, at DC's rate, in place of squared ones without the last layer; no mixing of images.",
     ),
     "lgm": Published(
-        "Cazenavette, Torralba, Sitzmann 2025, Linear Gradient MatcherState, arXiv 2511.16674",
+        "Cazenavette, Torralba, Sitzmann 2025, Linear Gradient Matching, arXiv 2511.16674",
         LinearGradientMatching(steps=5000, rate=0.002, batch=256, heads=1, augment="crop_flip", start="noise"),
         LinearGradientMatching(steps=400, batch=128, rate=0.05, augment="crop_scale_rotate"),
         note="Pass the pretrained backbone as features=; without one it is trained on the data.",
     ),
     "dm": Published(
-        "Zhao, Bilen 2023, Distribution MatcherState, arXiv 2110.04181",
+        "Zhao, Bilen 2023, Distribution Matching, arXiv 2110.04181",
         DistributionMatching(steps=20_000, rate=1.0, batch=256, augment=_ALL, **_SGD),  # type: ignore[arg-type]
         DistributionMatching(steps=200, rate=0.1, batch=32, augment="crop_scale_rotate"),
         note="Leave flip out for digits.",
     ),
     "ncfm": Published(
-        "Wang et al. 2025, Neural Characteristic Function MatcherState, arXiv 2502.20653",
+        "Wang et al. 2025, Neural Characteristic Function Matching, arXiv 2502.20653",
         CharacteristicMatching(
             steps=20_000, rate=0.01, batch=256, pool=20, frequencies=1024, formation=2, augment=_ALL, start="random"
         ),
@@ -195,7 +195,7 @@ PUBLISHED: Mapping[str, Published] = {
         note=f"{_SEGMENTS}; its setting without whitening.",
     ),
     "datm": Published(
-        "Guo et al. 2024, Difficulty-Aligned Trajectory MatcherState, arXiv 2310.05773",
+        "Guo et al. 2024, Difficulty-Aligned Trajectory Matching, arXiv 2310.05773",
         replace(
             _MTT, steps=10_000, rate=100.0, last=3, student_steps=80, labels="teacher", label_rate=5.0, constant=True
         ),

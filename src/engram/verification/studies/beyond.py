@@ -161,7 +161,7 @@ class Beyond:
                 "L itself",
             ),
         ]
-        # RunFolder the r vectors of the smallest canvas and the d + 1 numbers of the linear part there are labels alone.
+        # Beside the r vectors of the smallest canvas and the d + 1 numbers of the linear part there are labels alone.
         rest = [found.mean("fewest", "fewest", **s).value - (s["r"] + 1) * s["d"] for s in every]
         law = f"In every setting the fewest numbers are (r + 1) d, for r directions and the linear part, and {min(rest):.0f} to {max(rest):.0f} more."
         return Result(claims, tables, figures, [law] if not lost else [])
