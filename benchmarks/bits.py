@@ -23,7 +23,12 @@ RUNS = {
     "digits, default": ("digits", None, engram.PerClass(1), 60),
     "digits, gradient matching": ("digits", "gradient-matching", engram.PerClass(1), 30),
     "digits, siamese": ("digits", "gradient-matching:augment=crop_scale_rotate,batch=16", engram.PerClass(2), 15),
-    "digits, distribution": ("digits", "distribution-matching:augment=crop_scale_rotate,batch=16", engram.PerClass(1), 20),
+    "digits, distribution": (
+        "digits",
+        "distribution-matching:augment=crop_scale_rotate,batch=16",
+        engram.PerClass(1),
+        20,
+    ),
     "digits, formation": ("digits", "gradient-matching:formation=2,pool_data=real", engram.PerClass(1), 10),
     "digits, characteristic": ("digits", "characteristic-matching", engram.PerClass(1), 10),
     "digits, linear gradient": ("digits", "linear-gradient-matching", engram.PerClass(1), 10),

@@ -92,6 +92,18 @@ def test_judging_that_was_cut_short_goes_on_and_ends_alike(monkeypatch):
     assert not Path("wine.run/judged.jsonl").exists()
 
 
+def test_rows_that_were_torn_or_edited_are_judged_again():
+    whole = engram.run("wine", out="whole.engram", **FAST)
+    engram.run("wine", **FAST | {"seeds": 0})
+    known = engram.load("wine.engram").fingerprint
+    said = {"engram": known, "protocol": after._said(Protocol(seeds=2, full_steps=30)), "row": "random"}
+    bad = [said, said | {"runs": "x"}, said | {"runs": [1.0], "items": 3, "bytes": 3, "seconds": 1.0}, ["a"], 3, None]
+    Path("wine.run").mkdir(exist_ok=True)
+    Path("wine.run/judged.jsonl").write_text("\n".join(map(json.dumps, bad)) + '\n{"engram": ')
+    again = engram.run("wine", resume=True, **FAST)
+    assert again.engram.provenance["scores"] == whole.engram.provenance["scores"]
+
+
 def test_rows_of_another_protocol_are_not_taken(monkeypatch):
     first = engram.run("wine", **FAST)
     other = engram.run("wine", resume=True, **FAST | {"seeds": 3})

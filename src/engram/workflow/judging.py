@@ -49,7 +49,7 @@ def judge(
     begun = time.perf_counter()
     said, names = _said(protocol), row_names(protocol)
     stored = folder.read_rows(memory, said) or _complete(folder, memory, protocol)
-    known = {name: _row(row) for name, row in stored.items() if name in names}
+    known = {name: row for name in names if (row := _row(stored.get(name), protocol.seeds))}
     if len(known) == len(names):
         LOGGER.info("%s is finished; this is its result", out)
     elif known:
@@ -133,5 +133,11 @@ def _said(protocol: Protocol) -> str:
     return json.dumps(encode(protocol))
 
 
-def _row(plain: Mapping[str, Any]) -> Row:
-    return Row(tuple(plain["runs"]), plain["items"], plain["bytes"], plain["seconds"], plain.get("note", ""))
+def _row(plain: Any, seeds: int) -> Row | None:
+    """A row that was kept; None for what is none, or has another number of runs."""
+    try:
+        runs = tuple(float(run) for run in plain["runs"])
+        row = Row(runs, int(plain["items"]), int(plain["bytes"]), float(plain["seconds"]), str(plain.get("note", "")))
+    except (TypeError, KeyError, ValueError, AttributeError):
+        return None
+    return row if len(runs) == seeds else None
