@@ -10,14 +10,26 @@ Example:
     3
 """
 
+import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from . import _moved
-
 __version__ = "0.2.0.dev0"
 
-_moved.install()
+
+class _Former:
+    """Finds import paths of version 0.1; asked last, so nothing that exists passes through it."""
+
+    @staticmethod
+    def find_spec(name: str, path: Any = None, target: Any = None) -> Any:
+        if not name.startswith("engram."):
+            return None
+        from ._moved import former
+
+        return former(name)
+
+
+sys.meta_path.append(_Former)
 
 if TYPE_CHECKING:
     from .data.problem import Problem

@@ -3,16 +3,14 @@
 A former module is an empty one that finds its names in the modules that took them over.
 """
 
-import sys
+import os
 import warnings
-from collections.abc import Sequence
 from importlib import import_module
 from importlib.machinery import ModuleSpec
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-__all__ = ["install", "renamed"]
+__all__ = ["former", "renamed"]
 
 _MOVED: dict[str, tuple[str, ...]] = {
     "artefact": ("memory.engram", "memory.replay"),
@@ -86,15 +84,7 @@ _RENAMED = {
 
 
 class _Former:
-    """Finds former modules; asked last, so nothing that exists passes through it."""
-
-    def find_spec(
-        self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
-    ) -> ModuleSpec | None:
-        if not fullname.startswith("engram."):
-            return None
-        homes = _homes(fullname.removeprefix("engram."))
-        return ModuleSpec(fullname, self, is_package=True) if homes else None  # type: ignore[arg-type]
+    """Loads former modules."""
 
     def create_module(self, spec: ModuleSpec) -> None:
         """An ordinary module."""
@@ -121,13 +111,18 @@ class _Former:
         module.__getattr__ = find  # type: ignore[method-assign]
 
 
+def former(name: str) -> ModuleSpec | None:
+    """A module under its former name; None if there never was one."""
+    return ModuleSpec(name, _Former(), is_package=True) if _homes(name.removeprefix("engram.")) else None  # type: ignore[arg-type]
+
+
 def _homes(former: str) -> tuple[str, ...]:
     """Where a former module is now: itself in the table, or inside a package that is."""
     if former in _MOVED:
         return _MOVED[former]
     package, _, rest = former.partition(".")
     home = f"{_MOVED.get(package, ('',))[0]}.{rest}"
-    return (home,) if Path(__file__).parent.joinpath(*home.split(".")).with_suffix(".py").is_file() else ()
+    return (home,) if os.path.isfile(os.path.join(os.path.dirname(__file__), *home.split(".")) + ".py") else ()
 
 
 def renamed(module: str, name: str, names: dict[str, str]) -> Any:
@@ -137,8 +132,3 @@ def renamed(module: str, name: str, names: dict[str, str]) -> Any:
     home, _, new = names[name].rpartition(".")
     warnings.warn(f"{module}.{name} is {home}.{new} now", DeprecationWarning, stacklevel=3)
     return getattr(import_module(home), new)
-
-
-def install() -> None:
-    """Let former import paths be found."""
-    sys.meta_path.append(_Former())
