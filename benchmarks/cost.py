@@ -67,24 +67,24 @@ class Contents:
 
 def _contents(method, classes: int) -> Contents:
     rows = method.batch * (classes if isinstance(method, Classwise) else 1)
-    raised = method.advance if isinstance(method, Pooled) and method.oldest != 0 else 0
+    trained = method.advance if isinstance(method, Pooled) and method.oldest != 0 else 0
     if isinstance(method, TrajectoryMatching):
         return Contents(0, 0, method.student_steps)
     if isinstance(method, PerformanceMatching):
         hyper = method.hypergradient
         if isinstance(hyper, Unroll) and hyper.steps == 0:
-            return Contents(rows, 0, 1 + raised)
+            return Contents(rows, 0, 1 + trained)
         inner = hyper.steps
         if isinstance(hyper, Unroll) and hyper.random and hyper.window is not None:
             inner = (hyper.window + hyper.steps) // 2
-        return Contents(0, rows, 1 + inner + raised)
+        return Contents(0, rows, 1 + inner + trained)
     if isinstance(method, GradientMatching):
         real = method.pool_data == "real"
-        return Contents(0, rows + real * raised * method.batch, 1 + (not real) * raised)
+        return Contents(0, rows + real * trained * method.batch, 1 + (not real) * trained)
     # Real features carry no gradient; characteristic matching raises its networks on real rows.
     if isinstance(method, CharacteristicMatching):
-        return Contents(rows, raised * method.batch, 1)
-    return Contents(rows, 0, 1 + raised)
+        return Contents(rows, trained * method.batch, 1)
+    return Contents(rows, 0, 1 + trained)
 
 
 def ratio(source: str, name: str) -> dict:

@@ -1,16 +1,20 @@
 """Draw the wings and the imports between them, from the code: ``python docs/imports.py`` writes docs/imports.svg."""
 
 import ast
-import sys
+import importlib.util
 import textwrap
 from collections import Counter
 from html import escape
 from pathlib import Path
 
 HERE = Path(__file__).parent
-sys.path.insert(0, str(HERE.parent / "tests"))
-
-from test_layers import GRAPH, GROUND, ROOT, WINGS  # noqa: E402 (the list of wings has one home)
+LAYERS = HERE.parent / "tests" / "test_layers.py"
+spec = importlib.util.spec_from_file_location("layers", LAYERS)
+assert spec is not None
+layers = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(layers)
+GRAPH, GROUND, ROOT, WINGS = layers.GRAPH, layers.GROUND, layers.ROOT, layers.WINGS
+"""The list of wings has one home."""
 
 ROW, BOX, LEFT, TOP, BEND = 76, 680, 20, 60, 26
 COLOURS = ("#4a7fd4", "#2a9d5c", "#d9822b", "#a259c4", "#c7504e", "#3aa6a6", "#8a8a3a")

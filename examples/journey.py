@@ -17,7 +17,7 @@ folder.mkdir(parents=True, exist_ok=True)
 
 
 def progress(now: engram.Progress) -> None:
-    """One line for every tenth of a stage would do as well; here only its end is shown."""
+    """Print each stage as it ends."""
     if now.done == 1:
         print(f"  {now.stage}: done")
 

@@ -9,12 +9,14 @@ import pytest
 
 FORMER = {
     "engram.problem": ("Problem", "Split", "Task", "fit_linear"),
-    "engram.fitting": ("Fitted", "fit", "descend", "measure", "gradient", "refit", "each_network"),
+    "engram.fitting": ("Data", "Fitted", "fit", "descend", "measure", "gradient", "refit", "each_network"),
+    "engram.experts": ("Experts", "experts", "teacher", "told"),
+    "engram.container": ("read_tensors", "check_writable", "code_version"),
     "engram.networks.mlp": ("MLP",),
     "engram.networks.custom": ("Custom",),
     "engram.methods.performance_matching": ("PerformanceMatching",),
     "engram.subspace": ("dimension", "overlap", "gradient_outer_product"),
-    "engram.preprocessing": ("Classes", "Columns", "Pixels", "Preprocessing"),
+    "engram.preprocessing": ("Classes", "Number", "Columns", "Pixels", "Preprocessing"),
     "engram.preprocessing.targets": ("Classes",),
     "engram.artefact": ("Engram", "Replay", "load"),
     "engram.loop": ("Run", "distill", "iterate", "resume", "outputs", "bare"),
@@ -45,8 +47,17 @@ def test_the_warning_says_where_the_name_is_now_and_points_at_the_user(tmp_path)
 
 
 def test_what_never_was_is_not_found():
-    with pytest.raises(ModuleNotFoundError):
-        importlib.import_module("engram.nowhere")
+    for name in (
+        "engram.nowhere",
+        "engram.data.random",
+        "engram.samples.errors",
+        "engram.cli.spec",
+        "engram.problem.x",
+    ):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with pytest.raises(ModuleNotFoundError):
+                importlib.import_module(name)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         with pytest.raises(ImportError):

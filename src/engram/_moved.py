@@ -24,7 +24,13 @@ _MOVED: dict[str, tuple[str, ...]] = {
     "evaluation.full": ("evaluation.ceiling",),
     "experts": ("learning.experts", "distillation.buffers"),
     "export": ("memory.export",),
-    "fitting": ("learning.fitting", "learning.gradients", "learning.readout", "learning.stacking"),
+    "fitting": (
+        "learning.fitting",
+        "learning.gradients",
+        "learning.readout",
+        "learning.stacking",
+        "data.rows",
+    ),
     "generated": ("data.generated",),
     "hypergradients": ("distillation.hypergradients",),
     "laboratory": ("verification.laboratory", "verification.search", "numerics.leave_one_out"),
@@ -75,11 +81,16 @@ _RENAMED = {
     "Chosen": "SelectionState",
     "Matching": "MatcherState",
     "Nursery": "PoolPolicy",
+    "Outer": "OuterOptimizer",
     "Scene": "StepContext",
     "anyone": "at_random",
     "bare": "as_engram",
+    "Data": "Rows",
     "conduct": "run_study",
+    "measure": "mean_loss",
+    "resume": "load_checkpoint",
     "slope": "exponent",
+    "told": "share_done",
 }
 
 
@@ -121,7 +132,9 @@ def _homes(former: str) -> tuple[str, ...]:
     if former in _MOVED:
         return _MOVED[former]
     package, _, rest = former.partition(".")
-    home = f"{_MOVED.get(package, ('',))[0]}.{rest}"
+    if package not in _MOVED or not rest:
+        return ()
+    home = f"{_MOVED[package][0]}.{rest}"
     return (home,) if os.path.isfile(os.path.join(os.path.dirname(__file__), *home.split(".")) + ".py") else ()
 
 

@@ -40,7 +40,8 @@ def stream(seed: int, *names: str | int) -> torch.Generator:
         names: the purpose; a step number belongs here.
 
     Returns:
-        A CPU generator, one of the 2**32 that torch tells apart. Draw on the CPU and move the result, and every device sees the same numbers.
+        A CPU generator, one of the 2**32 that torch tells apart.
+        Draw on the CPU and move the result, and every device sees the same numbers.
 
     Example:
         >>> a = torch.randn(2, generator=stream(0, "noise", 7))

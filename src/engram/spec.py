@@ -33,7 +33,7 @@ def names(folder: str) -> tuple[str, ...]:
     """List the components of a folder: one file, one component, named after it.
 
     Args:
-        folder: ``"networks"``, ``"methods"``, ``"sources"`` or ``"canvas"``.
+        folder: ``"networks"``, ``"methods"``, ``"sources"``, ``"preprocessing"``, ``"canvas"``, ``"links"`` or ``"studies"``.
 
     Returns:
         Names in alphabetical order, with hyphens; nothing is imported.

@@ -12,7 +12,7 @@ from engram.distillation.hypergradients import FiniteDifferences, Implicit, Unro
 from engram.distillation.matcher import StepContext
 from engram.distillation.methods.performance_matching import PerformanceMatching
 from engram.learning.fitting import descend
-from engram.learning.gradients import measure
+from engram.learning.gradients import mean_loss
 from engram.learning.network import initialise, model_of
 from engram.learning.networks.mlp import MLP
 from engram.learning.stacking import stack
@@ -41,7 +41,7 @@ def setting(networks=2, seed=0):
     def outer(free, state):
         def one(p):
             readout = ridge(model.features(p, free["inputs"]), free["targets"], 1e-2)
-            return measure(Loss.SQUARED, model.features(p, real_x) @ readout[:-1] + readout[-1], real_y)
+            return mean_loss(Loss.SQUARED, model.features(p, real_x) @ readout[:-1] + readout[-1], real_y)
 
         return vmap(one)(state[0]).mean()
 
@@ -147,7 +147,7 @@ def test_labels_of_a_linear_model_have_the_known_optimum():
 
     def outer(free, _):
         readout = ridge(x, free["targets"], 1e-2)
-        return measure(Loss.SQUARED, real_x @ readout[:-1] + readout[-1], real_y)
+        return mean_loss(Loss.SQUARED, real_x @ readout[:-1] + readout[-1], real_y)
 
     slope, _ = Unroll(0)(lambda *_: None, outer, {"targets": best}, ({}, None))
     assert float(slope["targets"].abs().max()) < 1e-9

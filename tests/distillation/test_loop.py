@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from engram.distillation import defaults
-from engram.distillation.checkpoint import resume, save_checkpoint
+from engram.distillation.checkpoint import load_checkpoint, save_checkpoint
 from engram.distillation.distiller import distill
 from engram.distillation.hypergradients import Implicit, Unroll
 from engram.distillation.loop import run
@@ -52,7 +52,7 @@ def test_forty_steps_are_twenty_saved_loaded_and_twenty_more(method, wine, tmp_p
     whole = runs(method, wine, training)
     save_checkpoint(tmp_path / "c", runs(method, wine, training, stop=20), identity)
     torch.manual_seed(123)
-    halves = runs(method, wine, training, start=resume(tmp_path / "c", identity))
+    halves = runs(method, wine, training, start=load_checkpoint(tmp_path / "c", identity))
     assert torch.equal(whole.state.canvas.inputs, halves.state.canvas.inputs)
     assert torch.equal(whole.best["main"].inputs, halves.best["main"].inputs)
     assert torch.equal(whole.state.canvas.decode().targets, halves.state.canvas.decode().targets)
@@ -69,14 +69,14 @@ def test_a_run_that_goes_on_counts_the_seconds_before(wine, tmp_path):
     stopped = runs(method, wine, training, stop=2)
     assert stopped.seconds > 0
     save_checkpoint(tmp_path / "c", dataclasses.replace(stopped, seconds=1000.0), "own")
-    assert 1000 < runs(method, wine, training, start=resume(tmp_path / "c", "own")).seconds < 1600
+    assert 1000 < runs(method, wine, training, start=load_checkpoint(tmp_path / "c", "own")).seconds < 1600
 
 
 def test_a_checkpoint_of_other_settings_or_data_is_refused(wine, diabetes, tmp_path):
     method, training = PerformanceMatching(steps=4), defaults.training(wine, MLP(width=8))
     save_checkpoint(tmp_path / "c", runs(method, wine, training, stop=2), "own")
     with pytest.raises(ArtefactError, match="other data or settings"):
-        resume(tmp_path / "c", Plan(method, training, PerClass(2), Precision.FLOAT16, 0).identity(wine))
+        load_checkpoint(tmp_path / "c", Plan(method, training, PerClass(2), Precision.FLOAT16, 0).identity(wine))
     one = Plan(method, training, PerClass(1), Precision.FLOAT16, 0).identity(wine)
     assert one != Plan(method, training, PerClass(1), Precision.FLOAT16, 1).identity(wine)
     assert one != Plan(method, training, PerClass(1), Precision.FLOAT16, 0).identity(diabetes)

@@ -189,7 +189,7 @@ def test_directions_by_unit_layer_and_whole_have_known_values():
 def test_class_gradients_are_those_of_each_class_alone(wine):
     from engram.distillation.batches import grouped
     from engram.distillation.methods.gradient_matching import _gradients
-    from engram.learning.gradients import measure
+    from engram.learning.gradients import mean_loss
     from engram.learning.network import initialise, model_of
     from engram.learning.training import Loss
 
@@ -203,7 +203,7 @@ def test_class_gradients_are_those_of_each_class_alone(wine):
     for c in range(3):
         own = {k: v.clone().requires_grad_() for k, v in params.items()}
         rows = wine.train.targets == c
-        measure(Loss.CROSS_ENTROPY, model.outputs(own, x[rows]) / 0.5, y[rows]).backward()
+        mean_loss(Loss.CROSS_ENTROPY, model.outputs(own, x[rows]) / 0.5, y[rows]).backward()
         assert torch.allclose(found["embed.0.weight"][0, c], own["embed.0.weight"].grad, atol=1e-6)
 
 

@@ -21,9 +21,9 @@ from engram.distillation.methods.linear_gradient_matching import LinearGradientM
 from engram.distillation.methods.patch_selection import PatchSelection
 from engram.distillation.methods.performance_matching import PerformanceMatching
 from engram.distillation.methods.trajectory_matching import TrajectoryMatching
-from engram.distillation.outer_optimizer import Outer
+from engram.distillation.outer_optimizer import OuterOptimizer
 from engram.errors import ArtefactError, NetworkError, SettingError
-from engram.learning.gradients import measure
+from engram.learning.gradients import mean_loss
 from engram.learning.network import initialise, model_of
 from engram.learning.networks.convnet import ConvNet
 from engram.learning.networks.mlp import MLP
@@ -117,7 +117,7 @@ def test_gradients_of_linear_heads_are_those_of_automatic_differentiation(wine, 
     x, y, _ = wine.train.batch(slice(0, 20))
     w = torch.linspace(0.5, 2, 20) if weighted else None
     heads = torch.randn(2, 13, 3, generator=stream(0, "heads")).requires_grad_()
-    loss = sum(measure(Loss.CROSS_ENTROPY if classify else Loss.SQUARED, x @ head, y, w) for head in heads)
+    loss = sum(mean_loss(Loss.CROSS_ENTROPY if classify else Loss.SQUARED, x @ head, y, w) for head in heads)
     (expected,) = torch.autograd.grad(loss, heads)
     assert torch.allclose(head_gradients(x, y, heads.detach(), classify, w), expected, atol=1e-5)
 
@@ -254,7 +254,7 @@ def test_half_precision_agrees_where_it_is_used():
 def test_large_images_go_network_by_network_with_the_same_result(rng):
     from engram.data.metrics import Metric
     from engram.data.task import Task
-    from engram.learning.gradients import measure
+    from engram.learning.gradients import mean_loss
     from engram.learning.stacking import each_network, stack
 
     task = Task((1, 28, 28), 3, Metric.ACCURACY)
@@ -262,7 +262,7 @@ def test_large_images_go_network_by_network_with_the_same_result(rng):
     model = model_of(network, task)
     params = stack([initialise(network, task, seed) for seed in range(2)])
     x, y = torch.randn(5, 1, 28, 28), torch.zeros(5, 3)
-    slope = torch.func.grad(lambda p, x, y: measure(Loss.SQUARED, model.outputs(p, x), y))
+    slope = torch.func.grad(lambda p, x, y: mean_loss(Loss.SQUARED, model.outputs(p, x), y))
     found = each_network(slope, params, x, y)
     expected = torch.func.vmap(slope, in_dims=(0, None, None))(params, x, y)
     for key in params:
@@ -270,7 +270,7 @@ def test_large_images_go_network_by_network_with_the_same_result(rng):
 
 
 def test_small_gradients_keep_their_digits_at_the_rates_of_trajectory_matching():
-    outer = Outer({"inputs": 1000.0}, steps=1, momentum=0.5, cosine=False)
+    outer = OuterOptimizer({"inputs": 1000.0}, steps=1, momentum=0.5, cosine=False)
     pixel = {"inputs": torch.ones(1)}
     moved, _ = outer.step(pixel, {"inputs": torch.full((1,), 1e-9)}, outer.init(pixel), 0)
     assert float(moved["inputs"] - 1) == pytest.approx(-1e-6, rel=0.1), "1 - 1e-9 is 1 in single precision"

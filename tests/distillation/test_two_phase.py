@@ -10,7 +10,7 @@ from click.testing import CliRunner
 import engram
 from engram.data.source import load_problem
 from engram.data.sources.multi_index import MultiIndex
-from engram.distillation.checkpoint import resume, save_checkpoint
+from engram.distillation.checkpoint import load_checkpoint, save_checkpoint
 from engram.distillation.distiller import _warnings
 from engram.distillation.first_layer import real_gradients, start_networks
 from engram.distillation.loop import Run, iterate, run
@@ -62,7 +62,7 @@ def test_runs_repeat_and_resume_bit_for_bit(problem, training, tmp_path):
     arguments = (Plan(FAST, training, Items(8)), problem)
     states = [state for state, _ in run(*arguments)]
     save_checkpoint(tmp_path / "c", states[7], "same")
-    final = [state for state, _ in run(*arguments, start=resume(tmp_path / "c", "same"))][-1]
+    final = [state for state, _ in run(*arguments, start=load_checkpoint(tmp_path / "c", "same"))][-1]
     for name, canvas in FAST.export(states[-1].state).items():
         for key, value in canvas.free.items():
             assert torch.equal(value, FAST.export(final.state)[name].free[key]), (name, key)

@@ -12,7 +12,7 @@ from engram.data.task import Task
 from engram.distillation import defaults
 from engram.errors import DivergenceError, NetworkError, SettingError
 from engram.learning.fitting import fit
-from engram.learning.gradients import measure
+from engram.learning.gradients import mean_loss
 from engram.learning.network import initialise, model_of
 from engram.learning.networks.custom import Custom
 from engram.learning.networks.mlp import MLP
@@ -127,9 +127,9 @@ def test_a_paired_network_starts_at_zero():
 
 def test_losses_have_known_values():
     y = torch.tensor([[0.5, -0.5]])
-    assert float(measure(Loss.CROSS_ENTROPY, torch.zeros(1, 2), y)) == pytest.approx(0.6931, abs=1e-4)
-    assert float(measure(Loss.SQUARED, y, y)) == 0
-    assert float(measure(Loss.SQUARED, torch.zeros(1, 2), y, torch.tensor([3.0]))) == pytest.approx(1.5)
+    assert float(mean_loss(Loss.CROSS_ENTROPY, torch.zeros(1, 2), y)) == pytest.approx(0.6931, abs=1e-4)
+    assert float(mean_loss(Loss.SQUARED, y, y)) == 0
+    assert float(mean_loss(Loss.SQUARED, torch.zeros(1, 2), y, torch.tensor([3.0]))) == pytest.approx(1.5)
 
 
 def test_metrics_have_known_values():

@@ -15,6 +15,7 @@ def __getattr__(name: str) -> Any:
     former = {
         "conduct": "engram.benchmark.engine.run_grid",
         "everything": "engram.benchmark.grid.all_methods",
+        "hardened": "engram.evaluation.variants.hardened",
         "plain": "engram.evaluation.variants.plain",
     }
     return _moved.renamed(__name__, name, former)

@@ -6,18 +6,18 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ..data.metrics import score
 from ..data.problem import Problem
 from ..data.source import load_problem
 from ..distillation import defaults
 from ..distillation.buffers import Prepared
-from ..distillation.checkpoint import resume, save_checkpoint
+from ..distillation.checkpoint import load_checkpoint, save_checkpoint
 from ..distillation.loop import Run, as_engram, run
 from ..distillation.plan import Plan
 from ..errors import ArtefactError, DivergenceError
 from ..evaluation.ceiling import full_steps, train_full
+from ..evaluation.protocol import scores_on_test
 from ..evaluation.variants import hardened, plain
-from ..learning.fitting import Fitted, fit, outputs
+from ..learning.fitting import fit
 from ..learning.network import Network
 from ..memory.engram import Engram
 from ..spec import parse, render
@@ -96,7 +96,7 @@ def _continued(checkpoint: Path, identity: str, device: str, prepared: str) -> R
     if not checkpoint.is_file():
         return None
     try:
-        found = resume(checkpoint, identity, device)
+        found = load_checkpoint(checkpoint, identity, device)
     except ArtefactError:
         return None
     return found if getattr(found.state, "prepared", "") == prepared else None
@@ -107,7 +107,7 @@ def _ceiling(problem: Problem, network: Network, seeds: list[int]) -> dict[str, 
     # The ceiling has no outer steps: fewer of them do not lower it.
     steps = full_steps(problem)
     full = train_full(problem, network, seeds, steps)
-    scores = {"own": _scored(full.fitted, problem)}
+    scores = {"own": list(scores_on_test(full.fitted, problem))}
     judged = time.monotonic() - begun - full.seconds * len(seeds)
     return {
         "status": "done",
@@ -151,12 +151,7 @@ def _judged(
             scores[name] = scores["own"]
             continue
         try:
-            scores[name] = _scored(fit(training, problem.task, taught.sets, seeds), problem)
+            scores[name] = list(scores_on_test(fit(training, problem.task, taught.sets, seeds), problem))
         except DivergenceError:
             diverged.append(name)
     return scores, diverged
-
-
-def _scored(fitted: Fitted, problem: Problem) -> list[float]:
-    found: list[float] = score(problem.metric, outputs(fitted, problem.test), problem.test.targets).tolist()
-    return found

@@ -20,18 +20,19 @@ from rich.progress import (
 )
 from rich.table import Table
 
-from ..errors import DeviceError
-
 __all__ = [
     "Bars",
     "budget_of",
-    "device_of",
+    "device_option",
     "emit",
+    "force_option",
     "json_option",
     "listen",
     "progress",
     "say",
     "scores_table",
+    "seed_option",
+    "source_options",
     "verbosity_options",
 ]
 
@@ -72,25 +73,6 @@ def budget_of(per_class: int | None, items: int | None, size: str | None) -> Any
     if items is not None:
         return Items(items)
     return Bytes(parse_size(size)) if size is not None else None
-
-
-def device_of(name: str) -> str:
-    """The device to run on; refuses one that is not there."""
-    import torch
-
-    if name == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        device = torch.device(name)
-    except RuntimeError as error:
-        raise DeviceError(f"{name!r} is not a device: use auto, cpu, cuda or cuda:N") from error
-    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-        raise DeviceError(
-            f"{name} was asked for and this machine has {torch.cuda.device_count()} CUDA devices: use --device cpu"
-        )
-    if device.type not in ("cuda", "cpu"):
-        raise DeviceError(f"{name!r} is not supported: use auto, cpu, cuda or cuda:N")
-    return name
 
 
 class _Lines(logging.Handler):
@@ -171,23 +153,11 @@ class Bars:
     def __exit__(self, *_: object) -> None:
         self._progress.stop()
 
-    def show(self, stage: str, done: float, state: str = "") -> None:
-        """Move the bar of a stage."""
-        if stage not in self._tasks:
-            self._tasks[stage] = self._progress.add_task(stage, total=1.0, state="")
-        self._progress.update(self._tasks[stage], completed=done, state=state)
-
-    def rows(self, count: int) -> Callable[[str, float], None]:
-        """A bar for an evaluation of so many rows: those that are done, and how much of the one under way."""
-        finished: set[str] = set()
-
-        def watch(name: str, share: float) -> None:
-            if share >= 1:
-                finished.add(name)
-            part = 0.0 if name in finished else share
-            self.show("judging", (len(finished) + part) / count, name.replace("_", " "))
-
-        return watch
+    def show(self, now: Any) -> None:
+        """Move the bar of a stage (`workflow.progress.Progress`)."""
+        if now.stage not in self._tasks:
+            self._tasks[now.stage] = self._progress.add_task(now.stage, total=1.0, state="")
+        self._progress.update(self._tasks[now.stage], completed=now.done, state=now.state)
 
 
 def scores_table(scores: Any, title: str) -> None:

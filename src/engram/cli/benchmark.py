@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from ._terminal import device_of, device_option, emit, force_option, json_option, progress, say, verbosity_options
+from ._terminal import device_option, emit, force_option, json_option, progress, say, verbosity_options
 
 _TABLE = ("dataset", "budget", "network", "recipe", "metric")
 """By what a table says of what it is."""
@@ -80,6 +80,7 @@ def run(
     from ..memory.files import check_writable
     from ..samples.budget import Budget, Items, PerClass
     from ..spec import parse
+    from ..workflow.devices import device_of
 
     if retry and not resume:
         raise click.UsageError("--retry goes with --resume")

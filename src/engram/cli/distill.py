@@ -8,7 +8,6 @@ import click
 from ._terminal import (
     Bars,
     budget_of,
-    device_of,
     device_option,
     emit,
     force_option,
@@ -109,10 +108,10 @@ def command(
             seeds=seeds,
             full_steps=full_steps,
             report=report,
-            device=device_of(device),
+            device=device,
             resume=resume,
             force=force,
-            watch=lambda progress: bars.show(progress.stage, progress.done, progress.state),
+            watch=bars.show,
             **settings,
         )
     if as_json:

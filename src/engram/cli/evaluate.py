@@ -7,7 +7,6 @@ import click
 
 from ._terminal import (
     Bars,
-    device_of,
     device_option,
     emit,
     json_option,
@@ -48,6 +47,8 @@ def command(
     from ..evaluation.protocol import row_names
     from ..memory.engram import load
     from ..spec import parse
+    from ..workflow.devices import device_of
+    from ..workflow.progress import of_rows
     from ..workflow.threads import spare_threads
 
     memory = load(file)
@@ -66,7 +67,7 @@ def command(
         seeds=seeds, network=parse("networks", network) if network else None, baselines=baselines, full_steps=full_steps
     )
     with Bars() as bars:
-        scores = evaluate(memory.to(place), problem.to(place), protocol, bars.rows(len(row_names(protocol))))
+        scores = evaluate(memory.to(place), problem.to(place), protocol, of_rows(len(row_names(protocol)), bars.show))
     if as_json:
         emit(
             {

@@ -44,7 +44,7 @@ def command(file: Path, as_json: bool) -> None:
     for name, row in known.get("scores", {}).items():
         if name in ("full", "engram", "random", "random_soft"):
             lines[f"test, {name}"] = (
-                f"{row['mean']:.4f}" + ("" if row["sem"] is None else f" +- {row['sem']:.4f}") + f" (n={row['n']})"
+                f"{row['mean']:.4f}" + ("" if row["sem"] is None else f" ± {row['sem']:.4f}") + f" (n={row['n']})"
             )
     width = max(map(len, lines))
     for key, value in lines.items():

@@ -162,9 +162,9 @@ def features_of(schema: pa.Schema, root: Path) -> dict[str, Any]:
         ) from error
     info = stored.get("info") if isinstance(stored, dict) else None
     for folder in (root, root / "train"):
-        beside = folder / "dataset_info.json"
-        if info is None and beside.is_file():
-            info = _json(beside)
+        info_file = folder / "dataset_info.json"
+        if info is None and info_file.is_file():
+            info = _json(info_file)
     features = info.get("features") if isinstance(info, dict) else None
     return {k: v for k, v in features.items() if isinstance(v, dict)} if isinstance(features, dict) else {}
 

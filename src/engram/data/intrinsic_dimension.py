@@ -9,11 +9,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..data.rows import Rows
 from ..errors import DataError, SettingError
 from ..numerics.linalg import solve
 from ..numerics.subspaces import whitening
 from ..random import stream
+from .rows import Rows
 
 __all__ = ["Dimension", "dimension", "label_weighted_covariance"]
 

@@ -19,7 +19,7 @@ class Rows(Protocol):
 
     @property
     def streamed(self) -> bool:
-        """Whether sums over batches stand for all rows at once: rows too many to be held, through which nothing is differentiated."""
+        """Whether sums over batches stand for all rows at once: rows too many to hold, through which nothing is differentiated."""
         ...
 
     @property

@@ -10,7 +10,7 @@ from ..memory.container import read_tensors, write_tensors
 from ..spec import decode, encode
 from .loop import Run
 
-__all__ = ["resume", "save_checkpoint"]
+__all__ = ["load_checkpoint", "save_checkpoint"]
 
 
 def save_checkpoint(path: str | Path, current: Run, identity: str) -> None:
@@ -19,7 +19,7 @@ def save_checkpoint(path: str | Path, current: Run, identity: str) -> None:
     Args:
         path: the checkpoint.
         current: the run.
-        identity: what the run is of (`Plan.identity`); `resume` refuses another.
+        identity: what the run is of (`Plan.identity`); `load_checkpoint` refuses another.
 
     Raises:
         OutputError: it cannot be written.
@@ -29,7 +29,7 @@ def save_checkpoint(path: str | Path, current: Run, identity: str) -> None:
     write_tensors(path, tensors, manifest, force=True)
 
 
-def resume(path: str | Path, identity: str, device: str = "cpu") -> Run:
+def load_checkpoint(path: str | Path, identity: str, device: str = "cpu") -> Run:
     """Read a run back.
 
     Args:

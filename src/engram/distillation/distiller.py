@@ -39,7 +39,8 @@ def distill(
 
     Args:
         problem: real data.
-        method: a method, or the word that names it on the command line (`published.method_of`); performance matching with settings for the kind of data when None.
+        method: a method, or the word that names it on the command line (`published.method_of`); performance matching
+            with settings for the kind of data when None.
         budget: one sample per class when None, ten items for regression.
         network: the architecture; when None that of a published setting, or by the kind of data.
         training: network and phases, in place of `network`.
@@ -49,7 +50,7 @@ def distill(
         quick: a paper's setting at the scale of a CPU; for any other method a third of its steps.
         throw: whether divergence raises; otherwise the engram's provenance says so.
         watch: called with the run and its metrics after every step.
-        start: a run to continue (`resume`).
+        start: a run to continue (`checkpoint.load_checkpoint`).
 
     Returns:
         The engram whose samples did best on the validation split.

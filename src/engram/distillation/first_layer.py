@@ -8,7 +8,7 @@ from torch import Tensor
 from ..data.problem import Problem
 from ..data.task import Task
 from ..errors import SettingError
-from ..learning.gradients import gradient, measure
+from ..learning.gradients import gradient, mean_loss
 from ..learning.network import Model, Network, initialise, model_of
 from ..learning.stacking import each_network, stack
 from ..learning.training import Loss, Part, Phase, Ridge, Training
@@ -59,7 +59,7 @@ def synthetic_gradient(model: Model, params: Params, points: Points) -> Tensor:
 
     def one(network: Params) -> Tensor:
         def loss(weight: Tensor) -> Tensor:
-            return measure(Loss.SQUARED, model.outputs(network | {key: weight}, x), y)
+            return mean_loss(Loss.SQUARED, model.outputs(network | {key: weight}, x), y)
 
         return torch.func.grad(loss)(network[key])
 

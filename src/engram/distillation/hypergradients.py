@@ -15,10 +15,10 @@ from torch.func import grad, grad_and_value, vjp
 from ..errors import SettingError
 from ..numerics.optimizers import Moments, Params
 
-__all__ = ["FiniteDifferences", "Hypergradient", "Implicit", "Inner", "Outer", "State", "Unroll"]
+__all__ = ["FiniteDifferences", "Hypergradient", "Implicit", "Inner", "OuterLoss", "State", "Unroll"]
 
 State = tuple[Params, Moments]
-Outer = Callable[[Params, State], Tensor]
+OuterLoss = Callable[[Params, State], Tensor]
 """The outer loss: (free tensors, trained networks) to a number."""
 
 
@@ -41,7 +41,7 @@ class Hypergradient(Protocol):
         """The same with whatever it leaves to chance decided."""
         ...
 
-    def __call__(self, inner: Inner, outer: Outer, free: Params, start: State) -> tuple[Params, Tensor]:
+    def __call__(self, inner: Inner, outer: OuterLoss, free: Params, start: State) -> tuple[Params, Tensor]:
         """The derivative of the outer loss in `free`, and its value."""
         ...
 
@@ -98,7 +98,7 @@ class Unroll:
     def _window(self) -> int:
         return self.steps if self.window is None else self.window
 
-    def __call__(self, inner: Inner, outer: Outer, free: Params, start: State) -> tuple[Params, Tensor]:
+    def __call__(self, inner: Inner, outer: OuterLoss, free: Params, start: State) -> tuple[Params, Tensor]:
         """Differentiate by automatic differentiation."""
         for _ in range(self.steps - self._window):
             start = _detached(inner(free, start))
@@ -115,7 +115,7 @@ class Unroll:
         return grads, value
 
 
-def _backwards(inner: Inner, outer: Outer, free: Params, start: State, window: int) -> tuple[Params, Tensor]:
+def _backwards(inner: Inner, outer: OuterLoss, free: Params, start: State, window: int) -> tuple[Params, Tensor]:
     """The adjoint recursion: networks of every step are kept, and each step is differentiated alone."""
     path = [start]
     for _ in range(window):
@@ -190,7 +190,7 @@ class Implicit:
         """Nothing is left to chance."""
         return self
 
-    def __call__(self, inner: Inner, outer: Outer, free: Params, start: State) -> tuple[Params, Tensor]:
+    def __call__(self, inner: Inner, outer: OuterLoss, free: Params, start: State) -> tuple[Params, Tensor]:
         """Train, solve, and differentiate once."""
         for _ in range(self.steps):
             start = _detached(inner(free, start))
@@ -251,7 +251,7 @@ class FiniteDifferences:
         """Nothing is left to chance."""
         return self
 
-    def __call__(self, inner: Inner, outer: Outer, free: Params, start: State) -> tuple[Params, Tensor]:
+    def __call__(self, inner: Inner, outer: OuterLoss, free: Params, start: State) -> tuple[Params, Tensor]:
         """Differentiate by moving every number both ways."""
 
         def outcome(moved: Params) -> Tensor:
@@ -262,11 +262,11 @@ class FiniteDifferences:
 
         grads = {}
         for name, tensor in free.items():
-            slopes = torch.zeros_like(tensor)
+            estimate = torch.zeros_like(tensor)
             for place in range(tensor.numel()):
                 shift = torch.zeros_like(tensor)
                 shift.view(-1)[place] = self.epsilon
                 ahead, behind = (outcome(free | {name: tensor + sign * shift}) for sign in (1, -1))
-                slopes.view(-1)[place] = (ahead - behind) / (2 * self.epsilon)
-            grads[name] = slopes
+                estimate.view(-1)[place] = (ahead - behind) / (2 * self.epsilon)
+            grads[name] = estimate
         return grads, outcome(free)

@@ -37,7 +37,7 @@ class Run:
         best: the canvases that did best on `select` so far, by set name.
         best_score: their score.
         history: (step, loss, validation score) at every validation.
-        status: running, done, or diverged at a step.
+        status: running, or diverged at a step.
         seconds: that it took so far, in all processes together.
     """
 

@@ -22,7 +22,7 @@ from .batches import drawn_by_class
 from .buffers import Prepared, teacher
 from .labels import Labels, Samples, labelling, relabelled
 from .method import Metrics
-from .outer_optimizer import Outer
+from .outer_optimizer import OuterOptimizer
 from .pool import Pool, PoolPolicy
 from .start import Start, initial
 
@@ -63,7 +63,7 @@ class StepContext:
         problem: real data; `train` alone is read.
         training: the learning process that is compressed.
         model: its network as a pure function.
-        networks: parameters and moments of the networks due in this step; empty for a method without a pool.
+        networks: parameters and moments of the networks due in this step; None for a method without a pool.
     """
 
     state: MatcherState
@@ -93,7 +93,7 @@ class Matcher(ABC):
         label_rate: outer rate for soft labels; 0 keeps the labels fixed.
         batch: real rows per outer step (of each class, where classes are matched apart).
         start: samples start as random real rows, k-means centres, noise, or in the principal subspace
-            (`selection.initial`).
+            (`start.initial`).
         labels: hard, or soft ones that a teacher trained on all rows gives the samples as they now are.
         augment: differentiable siamese augmentation, for instance ``"crop_scale_rotate"`` (`augmentation`).
         formation: stored images hold so many tiles along a side, each a sample (`canvas.formation`).
@@ -137,7 +137,7 @@ class Matcher(ABC):
         return None
 
     def inner_batch(self, context: StepContext, canvas: Canvas) -> Batch | None:
-        """What used networks then learn from; None leaves them as they are."""
+        """What the networks due in this step then learn from; None leaves them as they are."""
         return canvas.decode().batch(slice(None))
 
     def extra(self, problem: Problem, training: Training, seed: int) -> Params:
@@ -145,7 +145,7 @@ class Matcher(ABC):
         return {}
 
     def rates(self) -> Mapping[str, float]:
-        """Outer rates of all free tensors."""
+        """OuterOptimizer rates of all free tensors."""
         return {"inputs": self.rate, "targets": self.label_rate, "coefficients": self.rate}
 
     def prepare(
@@ -210,8 +210,8 @@ class Matcher(ABC):
         return relabelled(canvas, teacher(problem, training.network, seed))
 
     @property
-    def _outer(self) -> Outer:
-        return Outer(self.rates(), self.steps, self.momentum, self.cosine, self.clip)
+    def _outer(self) -> OuterOptimizer:
+        return OuterOptimizer(self.rates(), self.steps, self.momentum, self.cosine, self.clip)
 
 
 @dataclass(frozen=True)

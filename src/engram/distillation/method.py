@@ -17,7 +17,8 @@ class Method(Protocol):
     """An objective and the way it is optimised; state is frozen and carries its seed and step.
 
     Optional: `prepare(problem, training, seed, watch)` puts on disk what a run will read (experts), once for all runs
-    that read the same, and returns its digest and cost (`experts.Prepared`); `training(network)` is the learning process that it compresses.
+    that read the same, and returns its digest
+    and cost (`buffers.Prepared`); `training(network)` is the learning process that it compresses.
     """
 
     @property

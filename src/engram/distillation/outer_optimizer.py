@@ -8,11 +8,11 @@ import torch
 
 from ..numerics.optimizers import SGD, Adam, Moments, Params
 
-__all__ = ["Outer"]
+__all__ = ["OuterOptimizer"]
 
 
 @dataclass(frozen=True)
-class Outer:
+class OuterOptimizer:
     r"""Adam or SGD with a rate for each free tensor, times :math:`\frac12(1 + \cos \pi t/T)` if asked.
 
     Args:

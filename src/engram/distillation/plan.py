@@ -95,7 +95,8 @@ class Plan:
 
     def made(self, engram: Engram, problem: Problem) -> bool:
         """Whether this plan, on these data, is what an engram says it comes from."""
-        return encode(engram.training) == encode(self.training) and all(
+        own, other = ((x.training, x.precision) for x in (self, engram))
+        return encode(own) == encode(other) and all(
             engram.provenance.get(key) == value for key, value in self.provenance(problem).items()
         )
 

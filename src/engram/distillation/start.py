@@ -59,7 +59,7 @@ def initial(
         The canvas, and the class for which each sample was made.
 
     Raises:
-        BudgetError: see `Problem.counts`; or classes with fewer rows than samples.
+        BudgetError: see `samples.spending.shares`; or classes with fewer rows than samples.
     """
     stored = counts(problem, budget, precision, soft)
     fold = formation**2 * mixtures

@@ -1,4 +1,4 @@
-"""Honest evaluation: the only code that reads the test split."""
+"""Honest evaluation: the only code that scores on the test split of real data."""
 
 from .directions import Directions, directions
 from .fidelity import Fidelity, fidelity

@@ -26,7 +26,7 @@ from ..numerics.optimizers import Adam, Params
 from ..random import minibatch
 from ..samples.canvas.plain import Plain
 
-__all__ = ["Full", "Linear", "ceiling_seconds", "full_steps", "train_full", "train_linear"]
+__all__ = ["Full", "Linear", "full_steps", "train_full", "train_linear"]
 
 _LINEAR_ROWS = 10_000
 _RATE = 3e-3
@@ -101,16 +101,6 @@ def train_full(
     fitted = Fitted(model_of(network, problem.task), params)
     seconds = (time.perf_counter() - begun) / len(seeds)
     return Full(fitted, torch.cat([scores for _, scores in found]), seconds, loss)
-
-
-def ceiling_seconds(problem: Problem, network: Network, networks: int) -> float:
-    """Seconds that one step of training so many networks on everything takes, measured on a few."""
-    few = 3
-    begun = time.perf_counter()
-    kept = replace(problem, select=problem.select.rows(torch.arange(1, device=problem.select.device)))
-    train_full(kept, network, [0], few)
-    # Small ones train side by side, which costs them little.
-    return (time.perf_counter() - begun) / few * (networks if large_image(problem.task.shape) else 1)
 
 
 class _Best:

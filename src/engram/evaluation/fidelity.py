@@ -10,7 +10,7 @@ from torch.func import grad, vmap
 from ..data.metrics import score
 from ..data.problem import Problem
 from ..learning.fitting import Fitted, fit, outputs
-from ..learning.gradients import measure
+from ..learning.gradients import mean_loss
 from ..learning.network import Model
 from ..learning.readout import refit
 from ..learning.training import Descent, Loss, Phase, Ridge, Training
@@ -98,7 +98,7 @@ def fidelity(engram: Engram, problem: Problem, seeds: list[int], points: int = 1
 
 def _cosine(model: Model, params: Params, own: tuple[Any, ...], real: tuple[Any, ...]) -> float:
     def flat(one: Params, x: Tensor, y: Tensor) -> Tensor:
-        grads = grad(lambda p: measure(Loss.SQUARED, model.outputs(p, x), y))(one)
+        grads = grad(lambda p: mean_loss(Loss.SQUARED, model.outputs(p, x), y))(one)
         return torch.cat([g.flatten() for g in grads.values()])
 
     left = vmap(flat, in_dims=(0, None, None))(params, own[0], own[1])

@@ -25,7 +25,7 @@ from ..spec import encode
 from .ceiling import Full, full_steps, train_full, train_linear
 from .scores import Row, Scores
 
-__all__ = ["Protocol", "evaluate", "row_names"]
+__all__ = ["Protocol", "evaluate", "row_names", "scores_on_test"]
 
 _BASELINES = {
     "random": Random(),
@@ -64,6 +64,8 @@ class Protocol:
     def __post_init__(self) -> None:
         if self.seeds < 1:
             raise SettingError(f"seeds is {self.seeds}: evaluate at least one network")
+        if self.full_steps is not None and self.full_steps < 1:
+            raise SettingError(f"full_steps is {self.full_steps}: train on everything for at least one step")
 
 
 def evaluate(
@@ -144,7 +146,7 @@ def _rows(
         begun = time.perf_counter()
         fitted = fit(training, problem.task, engram.sets, seeds)
         seconds = (time.perf_counter() - begun) / len(seeds)
-        yield "engram", Row(_test(fitted, problem), engram.items, engram.canvas_bytes, seconds)
+        yield "engram", Row(scores_on_test(fitted, problem), engram.items, engram.canvas_bytes, seconds)
     if {"full", *_TAUGHT} & set(missing):
         yield from _with_full(engram, problem, protocol, training, seeds, watch, missing)
     for name in _BASELINES:
@@ -168,7 +170,7 @@ def _with_full(
         problem,
         training.network,
         seeds,
-        protocol.full_steps or full_steps(problem),
+        full_steps(problem) if protocol.full_steps is None else protocol.full_steps,
         watch=lambda done: watch("full", done),
     )
     if "full" in missing:
@@ -180,7 +182,7 @@ def _with_full(
 
 def _ceiling(problem: Problem, full: Full) -> Row:
     linear = train_linear(problem)
-    runs, note = _test(full.fitted, problem), "network"
+    runs, note = scores_on_test(full.fitted, problem), "network"
     if linear.select > float(full.select.mean()):
         runs, note = (linear.test,) * len(runs), linear.note or "tuned linear model"
     return Row(runs, len(problem.train), len(problem.train) * problem.row_bytes(), full.seconds, note)
@@ -221,7 +223,9 @@ def _baseline(
     if len({len(canvas.inputs) for canvas in canvases}) > 1:
         groups = [([own], [seed]) for own, seed in zip(sets, seeds, strict=True)]
     try:
-        runs = tuple(run for own, some in groups for run in _test(fit(training, problem.task, own, some), problem))
+        runs = tuple(
+            run for own, some in groups for run in scores_on_test(fit(training, problem.task, own, some), problem)
+        )
     except DivergenceError:
         runs = (float("nan"),) * len(seeds)
     seconds = (time.perf_counter() - begun) / len(seeds)
@@ -235,5 +239,6 @@ def _item_bytes(problem: Problem, precision: Precision, soft: bool) -> int:
     return problem.preprocessing.item_bytes(precision.bytes) + label
 
 
-def _test(fitted: Fitted, problem: Problem) -> tuple[float, ...]:
+def scores_on_test(fitted: Fitted, problem: Problem) -> tuple[float, ...]:
+    """Scores of networks on the test split, one each."""
     return tuple(score(problem.metric, outputs(fitted, problem.test), problem.test.targets).tolist())

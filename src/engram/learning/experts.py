@@ -10,7 +10,7 @@ from ..errors import SettingError
 from ..numerics.optimizers import SGD, Adam, Params
 from ..random import isolated, stream
 from .augmentation import augmentation
-from .gradients import measure
+from .gradients import mean_loss
 from .network import Model
 from .training import Loss
 
@@ -83,7 +83,7 @@ def learn(
         x = strategy.draw(stream(seed, *names, "augment", step), len(x))(x)
         free = {key: value.detach().requires_grad_() for key, value in params.items()}
         with isolated(seed, *names, "dropout", step):
-            found = measure(loss, model.outputs(free, x, training=True, half=True), y, w)
+            found = mean_loss(loss, model.outputs(free, x, training=True, half=True), y, w)
         grads = dict(zip(free, torch.autograd.grad(found, list(free.values())), strict=True))
         # A step makes new tensors, so points of a trajectory never share memory.
         with torch.no_grad():

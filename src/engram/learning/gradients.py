@@ -11,13 +11,13 @@ from .network import Model
 from .stacking import each_network
 from .training import Loss, Part
 
-__all__ = ["ROWS_AT_ONCE", "batch_gradient", "gradient", "learnt_params", "measure"]
+__all__ = ["ROWS_AT_ONCE", "batch_gradient", "gradient", "learnt_params", "mean_loss"]
 
 ROWS_AT_ONCE = 4096
 """Rows, over all stacked networks, whose activations are held at once."""
 
 
-def measure(loss: Loss, outputs: Tensor, targets: Tensor, weights: Tensor | None = None) -> Tensor:
+def mean_loss(loss: Loss, outputs: Tensor, targets: Tensor, weights: Tensor | None = None) -> Tensor:
     r"""Mean loss: :math:`\frac1N\sum_n w_n |f_n - y_n|^2`, or :math:`-\frac1N\sum_n w_n\,(y_n + 1/C)\cdot\log\mathrm{softmax} f_n`.
 
     Args:
@@ -31,7 +31,7 @@ def measure(loss: Loss, outputs: Tensor, targets: Tensor, weights: Tensor | None
 
     Example:
         >>> import torch
-        >>> measure(Loss.SQUARED, torch.zeros(1, 2), torch.tensor([[0.5, -0.5]]))
+        >>> mean_loss(Loss.SQUARED, torch.zeros(1, 2), torch.tensor([[0.5, -0.5]]))
         tensor(0.5000)
     """
     if loss is Loss.SQUARED:
@@ -78,7 +78,7 @@ def batch_gradient(
     fixed = {key: value for key, value in params.items() if key not in learnt}
 
     def mean(learning: Params, rest: Params, x: Tensor, y: Tensor, w: Tensor | None) -> Tensor:
-        return measure(loss, model.outputs(rest | learning, x, training=True), y, w)
+        return mean_loss(loss, model.outputs(rest | learning, x, training=True), y, w)
 
     result: tuple[Params, Tensor] = each_network(grad_and_value(mean), learnt, fixed, *batch, apart=apart)
     return result

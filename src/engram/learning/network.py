@@ -16,7 +16,7 @@ from ..errors import NetworkError, SettingError
 from ..numerics.optimizers import Params
 from ..random import isolated
 
-__all__ = ["Model", "Net", "Network", "initialise", "large_image", "model_of"]
+__all__ = ["Model", "Net", "Network", "activation", "image_shape", "initialise", "large_image", "model_of"]
 
 _LARGE = 28 * 28
 

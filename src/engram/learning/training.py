@@ -131,7 +131,7 @@ class Descent:
 
 @dataclass(frozen=True)
 class Ridge:
-    """Fit the readout to the features by ridge regression (`linalg.ridge`).
+    """Fit the readout to the features by ridge regression (`numerics.linalg.ridge`).
 
     Args:
         regularisation: relative penalty, positive.

@@ -221,8 +221,7 @@ def load(path: str | Path) -> Engram:
         The engram.
 
     Raises:
-        ArtefactError: not an engram, written by a newer version, truncated or altered.
-        OutputError: no such file.
+        ArtefactError: not an engram, written by a newer version, truncated, altered or missing.
 
     Example:
         >>> load("nowhere.engram")

@@ -16,7 +16,7 @@ from ..samples.synthetic import Synthetic
 from .engram import Engram
 from .files import replace_file
 
-__all__ = ["export", "grid", "pictures", "table"]
+__all__ = ["export", "grid", "images", "pictures", "table"]
 
 
 def export(engram: Engram, kind: str, path: Path) -> None:

@@ -78,5 +78,5 @@ def append_line(path: Path, line: str) -> None:
             os.fsync(file.fileno())
     except OSError as error:
         raise OutputError(
-            f"{path} could not be written ({error.strerror or error}): free some space or choose another --out"
+            f"{path} could not be written ({error.strerror or error}): free some space or choose another place"
         ) from error

@@ -61,8 +61,13 @@ class RunFolder:
         """Rows of an evaluation under way."""
         return self.folder / "judged.jsonl"
 
-    def start(self, engram: Engram, problem: Problem) -> None:
-        """Drop what an older run left, and keep a few real rows to show."""
+    @property
+    def page(self) -> Path:
+        """The report, beside the folder."""
+        return self.folder.with_suffix(".html")
+
+    def start(self, engram: Engram, problem: Problem, seconds: float) -> None:
+        """Drop what an older run left, and keep how long distilling took and a few real rows to show."""
         self.folder.mkdir(exist_ok=True)
         for name in ("results.jsonl", "run.json", self.judged.name):
             (self.folder / name).unlink(missing_ok=True)
@@ -71,6 +76,22 @@ class RunFolder:
         inputs, targets, _ = problem.train.batch(rows)
         tensors = {"inputs": inputs, "targets": targets}
         write_tensors(self.folder / "real.safetensors", tensors, {"engram": engram.fingerprint}, force=True)
+        record = {"engram": engram.fingerprint, "seconds": {"distill": seconds}}
+        replace_file(self.folder / "run.json", json.dumps(record).encode())
+
+    def seconds(self, engram: Engram) -> dict[str, float | None]:
+        """How long distilling and judging took, and training a network; None where that is not known."""
+        known = self.record(engram).get("seconds")
+        known = known if isinstance(known, dict) else {}
+        return {key: known.get(key) for key in ("distill", "judge", "train_engram", "train_full")}
+
+    def record(self, engram: Engram) -> dict[str, Any]:
+        """What was kept beside scores; empty where it is missing, damaged, or of another engram."""
+        try:
+            record = json.loads((self.folder / "run.json").read_text(encoding="utf-8"))
+            return dict(record) if record["engram"] == engram.fingerprint else {}
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
+            return {}
 
     def keep_row(self, engram: Engram, protocol: str, name: str, row: Mapping[str, Any]) -> None:
         """Append one judged row, so that an evaluation that is cut short goes on after it."""
@@ -118,13 +139,12 @@ class RunFolder:
 
     def read(self, engram: Engram) -> tuple[dict[str, Any], dict[str, Any]]:
         """Rows by name, and the record; empty where they are missing, damaged, or of another engram."""
+        record = self.record(engram)
         try:
-            record = json.loads((self.folder / "run.json").read_text(encoding="utf-8"))
             lines = (self.folder / "results.jsonl").read_text(encoding="utf-8").splitlines()
-            rows = {row["row"]: row for row in map(json.loads, lines)}
-            return (rows, record) if record["engram"] == engram.fingerprint else ({}, {})
-        except (OSError, ValueError, KeyError, TypeError):
-            return {}, {}
+            return ({row["row"]: row for row in map(json.loads, lines)} if record else {}), record
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
+            return {}, record
 
     def read_real(self, engram: Engram) -> dict[str, Tensor] | None:
         """The real rows; None where they are missing, damaged, or of another engram."""

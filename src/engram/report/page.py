@@ -43,16 +43,16 @@ def page(engram: Engram, path: Path) -> str:
     Returns:
         One HTML document that needs no network.
     """
-    beside = RunFolder.of(path)
-    results, record = beside.read(engram)
-    curves, real = record.get("curves"), beside.read_real(engram)
+    folder = RunFolder.of(path)
+    results, record = folder.read(engram)
+    curves, real = record.get("curves"), folder.read_real(engram)
     known = dict(engram.provenance)
     warnings = list(known.get("notes", []))
     if known.get("status") != "done":
         warnings.append(f"the distillation did not end well: {known.get('status')}")
     if not results:
         warnings.append(
-            f"{beside.folder.name} with raw results is not beside the file: error bars and curves are missing"
+            f"{folder.folder.name} with raw results is not beside the file: error bars and curves are missing"
         )
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("engram", "report"), autoescape=True, undefined=jinja2.StrictUndefined

@@ -62,7 +62,7 @@ def draw(figure: dict[str, Any]) -> dict[str, bytes]:
     """A figure as files: ``{"svg": ..., "png": ...}``, dark ink on white.
 
     Args:
-        figure: as `study.Figure.as_json` gives it.
+        figure: as `verification.result.Figure.as_json` gives it.
 
     Returns:
         Contents by ending.

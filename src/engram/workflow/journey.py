@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +11,9 @@ import torch
 from ..data.problem import Problem
 from ..data.source import load_problem
 from ..distillation import defaults
-from ..distillation.checkpoint import resume as read_checkpoint
-from ..distillation.checkpoint import save_checkpoint
+from ..distillation.checkpoint import load_checkpoint, save_checkpoint
 from ..distillation.distiller import engram_of
-from ..distillation.loop import Run, as_engram
+from ..distillation.loop import Run
 from ..distillation.loop import run as outer_loop
 from ..distillation.method import Method
 from ..distillation.plan import Plan
@@ -29,8 +28,9 @@ from ..memory.run_folder import RunFolder
 from ..report.page import page
 from ..samples.budget import Budget, Precision
 from ..spec import parse
+from .devices import device_of
 from .estimate import estimate, in_words
-from .judging import compare, judge
+from .judging import judge
 from .progress import LOGGER, Progress, Watch, never_fatal
 from .threads import spare_threads
 
@@ -91,7 +91,7 @@ def run(
     seeds: int = 5,
     full_steps: int | None = None,
     report: bool = False,
-    device: str = "cpu",
+    device: str = "auto",
     resume: bool = False,
     force: bool = False,
     watch: Watch | None = None,
@@ -116,8 +116,8 @@ def run(
         seed: of every draw, the split included.
         seeds: networks per row of the evaluation; 0 for none.
         full_steps: steps of training on everything; by the data's size when None.
-        report: whether to write the page, ``NAME.html``.
-        device: where it runs.
+        report: whether to write the page, ``NAME.html``, as well.
+        device: auto (a GPU if there is one), cpu, cuda or cuda:N.
         resume: continue what was interrupted; what is finished is shown.
         force: replace files that exist.
         watch: called with the progress of every stage. Notes and warnings go to the logger ``engram``.
@@ -139,15 +139,21 @@ def run(
     """
     if auto and budget is not None:
         raise SettingError("auto chooses the budget: give no other")
+    given = sorted(key for key, value in settings.items() if value is not None)
+    if isinstance(source, Problem) and given:
+        raise SettingError(f"a problem that is posed already takes no {', '.join(given)}: leave it out")
+    protocol = Protocol(seeds=seeds, full_steps=full_steps) if seeds else None
+    place = device_of(device)
     name = source.name if isinstance(source, Problem) else Path(source).stem
     out = check_writable(out or Path(f"{name or 'data'}.engram"), force or resume)
     folder = RunFolder.of(out)
     folder.check(force or resume)
+    sheet = check_writable(folder.page, force or resume) if report else None
     if isinstance(method, str):
         method_of(method)  # a wrong word is refused before data are read
     network = parse("networks", network) if isinstance(network, str) else network
     problem = source if isinstance(source, Problem) else load_problem(source, seed=seed, **settings)
-    problem = problem.to(device)
+    problem = problem.to(place)
     for note in problem.notes:
         LOGGER.info("note: %s", note)
     threads = spare_threads(problem.task.shape)
@@ -158,127 +164,124 @@ def run(
         plan = Plan.of(
             problem, method, budget=budget, network=network, precision=precision, steps=steps, seed=seed, quick=quick
         )
-        protocol = Protocol(seeds=seeds, full_steps=full_steps) if seeds else None
-        return _carried_out(
-            plan, problem, protocol, out, folder, device, resume, report, watch or (lambda progress: None)
-        )
+        journey = _Journey(plan, problem, protocol, out, folder, watch or (lambda progress: None))
+        outcome = journey.carry_out(resume, place)
+        if sheet is not None:
+            with never_fatal("the report could not be written"):
+                replace_file(sheet, page(outcome.engram, out).encode())
+        return outcome
     finally:
         torch.set_num_threads(threads)
 
 
-def _carried_out(
-    plan: Plan,
-    problem: Problem,
-    protocol: Protocol | None,
-    out: Path,
-    folder: RunFolder,
-    device: str,
-    resume: bool,
-    report: bool,
-    watch: Watch,
-) -> Outcome:
-    seconds: dict[str, float | None] = dict.fromkeys(("distill", "judge", "train_engram", "train_full"))
-    memory, scores = _finished(plan, problem, out, folder, resume), None
-    if memory is None:
-        memory, seconds["distill"] = _distilled(plan, problem, out, folder, protocol, device, resume, watch)
-    if protocol is not None:
-        scores, memory, spent = judge(memory, problem, protocol, out, folder, watch)
-        seconds |= spent
-        if scores is not None and seconds["judge"] is not None:
-            compare(memory, problem, protocol, folder, scores, seconds, watch)
-    if report:
-        with never_fatal("the report could not be written"):
-            replace_file(out.with_suffix(".html"), page(memory, out).encode())
-    return Outcome(memory, out, problem, scores, seconds, str(memory.provenance["status"]))
+@dataclass(frozen=True, eq=False)
+class _Journey:
+    """What is done, on what, and where it goes."""
 
+    plan: Plan
+    problem: Problem
+    protocol: Protocol | None
+    out: Path
+    folder: RunFolder
+    watch: Watch
 
-def _finished(plan: Plan, problem: Problem, out: Path, folder: RunFolder, resume: bool) -> Engram | None:
-    """The engram of a run whose distillation is over."""
-    if not resume or folder.checkpoint.is_file() or not out.is_file():
-        return None
-    memory = load(out)
-    if not plan.made(memory, problem):
-        raise ArtefactError(
-            f"{out} is an engram of other data or settings: repeat the command it was made with, or start anew with --force"
+    def carry_out(self, resume: bool, device: str) -> Outcome:
+        """Distil unless that is done, judge unless that is done."""
+        memory, scores = self.finished() if resume else None, None
+        if memory is None:
+            memory = self.distil(resume, device)
+        if self.protocol is not None:
+            scores, memory = judge(memory, self.problem, self.protocol, self.out, self.folder, self.watch)
+        status = str(memory.provenance["status"])
+        return Outcome(memory, self.out, self.problem, scores, self.folder.seconds(memory), status)
+
+    def finished(self) -> Engram | None:
+        """The engram of a run whose distillation is over."""
+        if self.folder.checkpoint.is_file() or not self.out.is_file():
+            return None
+        memory = load(self.out)
+        if not self.plan.made(memory, self.problem):
+            raise ArtefactError(
+                f"{self.out} is an engram of other data or settings: repeat the command it was made with, or start anew "
+                "with --force"
+            )
+        LOGGER.info("%s is distilled already", self.out)
+        # Equal as far as a file can tell; the plan's own has the factory of a custom network.
+        return replace(memory, training=self.plan.training).to(self.problem.train.device)
+
+    def distil(self, resume: bool, device: str) -> Engram:
+        """Distil, and write the artefact before anything else."""
+        plan, problem, folder = self.plan, self.problem, self.folder
+        last = self.begun(resume, device)
+        method = plan.provenance(problem)["method"].partition(":")[0]
+        LOGGER.info(
+            "distilling %s: %s rows, %s, %s outer steps",
+            problem.name,
+            f"{len(problem.train):,}",
+            method,
+            f"{plan.method.steps:,}",
         )
-    LOGGER.info("%s is distilled already", out)
-    return memory.to(problem.train.device)
+        prepare = getattr(plan.method, "prepare", None)
+        if prepare is not None and last is None:
+            prepare(problem, plan.training, plan.seed, lambda done: self.watch(Progress("preparing", done)))
+        saved, current, total = time.perf_counter(), last, max(plan.method.steps, 1)
+        try:
+            for current, metrics in outer_loop(plan, problem, last):
+                if not metrics and plan.method.steps > current.step:
+                    self.tell_time(current)
+                loss = f"loss {metrics['loss']:.4g}, " if "loss" in metrics else ""
+                state = f"{loss}validation {current.best_score:.4f}"
+                self.watch(Progress("distilling", current.step / total, state))
+                if time.perf_counter() - saved > _CHECKPOINT_SECONDS:
+                    self.keep(current)
+                    saved = time.perf_counter()
+        except KeyboardInterrupt:
+            if current is not None and self.keep(current):
+                LOGGER.warning(
+                    "interrupted at step %s of %s; the run is saved: to continue, repeat the command with --resume",
+                    current.step,
+                    plan.method.steps,
+                )
+            raise
+        assert current is not None
+        if current.step < total:
+            self.watch(Progress("distilling", 1.0))
+        memory = engram_of(current, plan, problem)
+        memory.save(self.out, force=True)
+        with never_fatal("the run folder could not be written"):
+            folder.start(memory, problem, current.seconds)
+        folder.checkpoint.unlink(missing_ok=True)
+        if current.status != "running":
+            LOGGER.warning("the loss was not finite (%s); the last good state was kept: lower the rate", current.status)
+        for note in memory.provenance["notes"][len(problem.notes) :]:
+            LOGGER.warning("%s", note)
+        return memory
 
+    def begun(self, resume: bool, device: str) -> Run | None:
+        """The run to continue, if there is one; one that is not to be continued goes."""
+        if resume and self.folder.checkpoint.is_file():
+            return load_checkpoint(self.folder.checkpoint, self.plan.identity(self.problem), device)
+        if resume:
+            LOGGER.info("%s holds no checkpoint: starting anew", self.folder.folder)
+        self.folder.checkpoint.unlink(missing_ok=True)
+        return None
 
-def _distilled(
-    plan: Plan,
-    problem: Problem,
-    out: Path,
-    folder: RunFolder,
-    protocol: Protocol | None,
-    device: str,
-    resume: bool,
-    watch: Watch,
-) -> tuple[Engram, float]:
-    """Distil, and write the artefact before anything else."""
-    identity, last = plan.identity(problem), None
-    if resume and folder.checkpoint.is_file():
-        last = read_checkpoint(folder.checkpoint, identity, device)
-    elif resume:
-        LOGGER.info("%s holds no checkpoint: starting anew", folder.folder)
-    LOGGER.info(
-        "distilling %s: %s rows, %s, %s outer steps",
-        problem.name,
-        f"{len(problem.train):,}",
-        plan.provenance(problem)["method"].partition(":")[0],
-        f"{plan.method.steps:,}",
-    )
-    prepare = getattr(plan.method, "prepare", None)
-    if prepare is not None and last is None:
-        prepare(problem, plan.training, plan.seed, lambda done: watch(Progress("preparing", done)))
-    saved, current = time.perf_counter(), last
-    total = max(plan.method.steps, 1)
-    try:
-        for current, metrics in outer_loop(plan, problem, last):
-            if not metrics and plan.method.steps > current.step:
-                _tell_time(plan, problem, current, protocol)
-            loss = f"loss {metrics['loss']:.4g}, " if "loss" in metrics else ""
-            watch(Progress("distilling", current.step / total, f"{loss}validation {current.best_score:.4f}"))
-            if time.perf_counter() - saved > _CHECKPOINT_SECONDS:
-                _checkpoint(folder, current, identity)
-                saved = time.perf_counter()
-    except KeyboardInterrupt:
-        if current is not None:
-            _checkpoint(folder, current, identity)
-            LOGGER.warning(
-                "interrupted at step %s of %s; the run is saved: to continue, repeat the command with --resume",
-                current.step,
-                plan.method.steps,
-            )
-        raise
-    assert current is not None
-    if current.step < total:
-        watch(Progress("distilling", 1.0))
-    memory = engram_of(current, plan, problem)
-    memory.save(out, force=True)
-    with never_fatal("a few real rows could not be kept for the report"):
-        folder.start(memory, problem)
-    folder.checkpoint.unlink(missing_ok=True)
-    if current.status != "running":
-        LOGGER.warning("the loss was not finite (%s); the last good state was kept: lower the rate", current.status)
-    for note in memory.provenance["notes"][len(problem.notes) :]:
-        LOGGER.warning("%s", note)
-    return memory, current.seconds
+    def keep(self, current: Run) -> bool:
+        """Write the checkpoint; whether that went well."""
+        with never_fatal("the run could not be saved"):
+            self.folder.folder.mkdir(exist_ok=True)
+            save_checkpoint(self.folder.checkpoint, current, self.plan.identity(self.problem))
+            return True
+        return False
 
-
-def _tell_time(plan: Plan, problem: Problem, current: Run, protocol: Protocol | None) -> None:
-    start = as_engram(plan.method.export(current.state), problem, plan.training, plan.precision)
-    with never_fatal("the time that this takes could not be estimated"):
-        found = estimate(plan, problem, current.state, start, protocol)
-        LOGGER.info("this takes %s", found)
-        if found.distilling > _LONG:
-            LOGGER.warning(
-                "%s is long: --quick takes a setting at the scale of a CPU, --steps N fewer steps, --network "
-                "convnet:width=32 a smaller network",
-                in_words(found.distilling),
-            )
-
-
-def _checkpoint(folder: RunFolder, current: Run, identity: str) -> None:
-    folder.folder.mkdir(exist_ok=True)
-    save_checkpoint(folder.checkpoint, current, identity)
+    def tell_time(self, current: Run) -> None:
+        """Say how long it takes, and how it could take less."""
+        with never_fatal("the time that this takes could not be estimated"):
+            found = estimate(self.plan, self.problem, current, self.protocol)
+            LOGGER.info("this takes %s", found)
+            if found.distilling > _LONG:
+                LOGGER.warning(
+                    "%s is long: --quick takes a setting at the scale of a CPU, --steps N fewer steps, --network "
+                    "convnet:width=32 a smaller network",
+                    in_words(found.distilling),
+                )

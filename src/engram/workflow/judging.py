@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from ..data.problem import Problem
-from ..errors import EngramError
 from ..evaluation.directions import directions
 from ..evaluation.fidelity import fidelity
 from ..evaluation.protocol import Protocol, evaluate, row_names
@@ -16,20 +15,15 @@ from ..evaluation.scores import Row, Scores
 from ..memory.engram import Engram
 from ..memory.run_folder import RunFolder
 from ..spec import encode
-from .progress import LOGGER, Progress, Watch, brief, never_fatal
+from .progress import LOGGER, Progress, Watch, brief, never_fatal, of_rows
 
-__all__ = ["compare", "judge"]
+__all__ = ["judge"]
 
 
 def judge(
-    memory: Engram,
-    problem: Problem,
-    protocol: Protocol,
-    out: Path,
-    folder: RunFolder,
-    watch: Watch,
-) -> tuple[Scores | None, Engram, dict[str, float | None]]:
-    """Judge, going on after the rows that are known; then add the scores to the artefact.
+    memory: Engram, problem: Problem, protocol: Protocol, out: Path, folder: RunFolder, watch: Watch
+) -> tuple[Scores | None, Engram]:
+    """Judge, going on after the rows that are known; add the scores to the artefact; compare for the report.
 
     Args:
         memory: what is judged.
@@ -40,57 +34,49 @@ def judge(
         watch: called with the progress.
 
     Returns:
-        The scores, None when judging failed; the engram with its scores; seconds of judging, and of training one
-        network on the engram and on everything.
+        The scores, None when judging failed; the engram with its scores.
 
     Raises:
         KeyboardInterrupt: the rows that are known are kept.
     """
     begun = time.perf_counter()
     said, names = _said(protocol), row_names(protocol)
-    stored = folder.read_rows(memory, said) or _complete(folder, memory, protocol)
+    rows, record = folder.read(memory)
+    compared = record.get("protocol") == said
+    stored = rows if compared else folder.read_rows(memory, said)
     known = {name: row for name in names if (row := _row(stored.get(name), protocol.seeds))}
-    if len(known) == len(names):
+    if len(known) == len(names) and compared:
         LOGGER.info("%s is finished; this is its result", out)
     elif known:
         LOGGER.info("%s of %s rows are judged already", len(known), len(names))
-    finished: set[str] = set()
-
-    def progress(name: str, share: float) -> None:
-        if share >= 1:
-            finished.add(name)
-        part = 0.0 if name in finished else share
-        watch(Progress("judging", (len(finished) + part) / len(names), name.replace("_", " ")))
 
     def keep(name: str, row: Row) -> None:
         with never_fatal("a judged row could not be kept"):
             folder.keep_row(memory, said, name, asdict(row))
 
     try:
-        scores = evaluate(memory, problem, protocol, progress, known, keep)
+        scores = evaluate(memory, problem, protocol, of_rows(len(names), watch), known, keep)
+    except Exception as error:
+        LOGGER.warning("judging failed (%s); %s is written: engram evaluate judges it again", brief(error), out)
+        LOGGER.debug("", exc_info=error)
+        return None, memory
     except KeyboardInterrupt:
         LOGGER.warning(
             "interrupted while judging; %s is written: repeat the command with --resume to judge the rest", out
         )
         raise
-    except (EngramError, ArithmeticError, RuntimeError, MemoryError) as error:
-        LOGGER.warning("judging failed (%s); %s is written: engram evaluate judges it again", brief(error), out)
-        return None, memory, {}
-    rows = scores.rows
-    seconds: dict[str, float | None] = {
-        "train_engram": rows["engram"].seconds,
-        "train_full": rows["full"].seconds,
-    }
-    if len(known) == len(names):
-        return scores, memory, seconds
-    seconds["judge"] = time.perf_counter() - begun
-    memory = replace(memory, provenance=dict(memory.provenance) | {"scores": scores.summary()})
-    with never_fatal(f"the scores could not be added to {out}"):
-        memory.save(out, force=True)
-    return scores, memory, seconds
+    spent = {"train_engram": scores.rows["engram"].seconds, "train_full": scores.rows["full"].seconds}
+    seconds = folder.seconds(memory) | spent | {"judge": time.perf_counter() - begun}
+    if memory.provenance.get("scores") != scores.summary():
+        memory = replace(memory, provenance=dict(memory.provenance) | {"scores": scores.summary()})
+        with never_fatal(f"the scores could not be added to {out}"):
+            memory.save(out, force=True)
+    if not compared or len(known) < len(names):
+        _compare(memory, problem, protocol, folder, scores, seconds, watch)
+    return scores, memory
 
 
-def compare(
+def _compare(
     memory: Engram,
     problem: Problem,
     protocol: Protocol,
@@ -99,17 +85,7 @@ def compare(
     seconds: Mapping[str, float | None],
     watch: Watch,
 ) -> None:
-    """Keep what the report draws beside scores: learning curves, and the directions that are held.
-
-    Args:
-        memory: the engram.
-        problem: the data.
-        protocol: of its evaluation.
-        folder: where it is kept.
-        scores: of the evaluation.
-        seconds: to be kept with it.
-        watch: called with the progress.
-    """
+    """Keep what the report draws beside scores: learning curves, and the directions that are held."""
     watch(Progress("comparing", 0.0, "learning curves"))
     curves = held = None
     with never_fatal("learning curves could not be compared"):
@@ -121,12 +97,6 @@ def compare(
     with never_fatal("results could not be kept for the report"):
         shown = [part.as_json() if part else None for part in (curves, held)]
         folder.keep(memory, scores.as_json(), seconds, shown[0], shown[1], _said(protocol))
-
-
-def _complete(folder: RunFolder, memory: Engram, protocol: Protocol) -> dict[str, dict[str, Any]]:
-    """The rows of an evaluation that ended, if it was by this protocol."""
-    rows, record = folder.read(memory)
-    return rows if record.get("protocol") == _said(protocol) else {}
 
 
 def _said(protocol: Protocol) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-__all__ = ["LOGGER", "Progress", "Watch", "brief", "never_fatal"]
+__all__ = ["LOGGER", "Progress", "Watch", "brief", "never_fatal", "of_rows"]
 
 LOGGER = logging.getLogger("engram")
 """Notes at level INFO, what went wrong without stopping the run at WARNING."""
@@ -28,6 +28,19 @@ class Progress:
 
 Watch = Callable[[Progress], None]
 """Called with the progress of a stage, often."""
+
+
+def of_rows(count: int, watch: Watch) -> Callable[[str, float], None]:
+    """The progress of an evaluation of so many rows: those that are done, and how much of the one under way."""
+    finished: set[str] = set()
+
+    def tell(name: str, share: float) -> None:
+        if share >= 1:
+            finished.add(name)
+        part = 0.0 if name in finished else share
+        watch(Progress("judging", (len(finished) + part) / count, name.replace("_", " ")))
+
+    return tell
 
 
 def brief(error: BaseException) -> str:

@@ -1,4 +1,4 @@
-"""Raw inputs and targets to tensors and back, as fitted plain data that travels in the artefact.
+"""Raw inputs to tensors and back, as fitted plain data that travels in the artefact.
 
 Preprocessing has two stages. `encode` turns raw data (arrays, DataFrames) into the compact tensor that is
 held for the whole dataset, uint8 where the source is; `normalise` turns a batch of it into what a network
@@ -9,12 +9,7 @@ from typing import Any, Protocol
 
 from torch import Tensor
 
-from ..targets import Classes, Numbers, Target
-from .columns import Category, Columns, Number
-from .pixels import Pixels
-from .vectors import Vectors
-
-__all__ = ["Category", "Classes", "Columns", "Number", "Numbers", "Pixels", "Preprocessing", "Target", "Vectors"]
+__all__ = ["Preprocessing"]
 
 
 class Preprocessing(Protocol):

@@ -42,7 +42,7 @@ class CharacteristicMatching(Pooled):
 
     Deviations from the paper:
         1. The distribution of frequencies is a Gaussian whose spreads learn, in place of a network. 2. Networks from a
-           pool raised on real rows, in place of twenty trained beforehand. 3. Features scaled to unit mean square.
+           pool trained on real rows, in place of twenty trained beforehand. 3. Features scaled to unit mean square.
 
     References:
         Wang et al. 2025 (NCFM, arXiv 2502.20653).

@@ -12,7 +12,7 @@ from torch.utils._pytree import tree_map
 from ...data.problem import Problem
 from ...data.rows import Batch
 from ...errors import SettingError
-from ...learning.gradients import measure
+from ...learning.gradients import mean_loss
 from ...learning.network import Model, large_image
 from ...learning.readout import refit
 from ...learning.training import Loss, Ridge, Training
@@ -36,7 +36,7 @@ class GradientMatching(Pooled):
     Networks are fresh or partly trained, from a pool as in performance matching. Before gradients are
     compared their readout is fitted to the samples, and then held fixed: from a zero readout no gradient
     would reach the features, and rows that the samples already explain would drown those they do not.
-    With `augment` it is DSA; with `formation` and networks raised on real rows, IDC.
+    With `augment` it is DSA; with `formation` and networks trained on real rows, IDC.
 
     Args:
         per: gradients of each class apart, or of a mixed batch.
@@ -51,7 +51,7 @@ class GradientMatching(Pooled):
         SettingError: a value out of range.
 
     Deviations from the paper:
-        1. Networks of different ages in a pool, raised by the engram's own training, in place of nested
+        1. Networks of different ages in a pool, trained by the engram's own training, in place of nested
            loops. 2. A readout fitted in closed form before gradients are compared. 3. A temperature.
         4. Directions by layer rather than by unit. 5. k-means centres to start from.
 
@@ -130,7 +130,7 @@ def _gradients(
     """
 
     def one(network: Params, x: Tensor, y: Tensor, w: Tensor | None, half: bool = False) -> Params:
-        return grad(lambda p: measure(loss, model.outputs(p, x, half=half) / temperature, y, w))(network)
+        return grad(lambda p: mean_loss(loss, model.outputs(p, x, half=half) / temperature, y, w))(network)
 
     x, y, w = batches
     if large_image(x.shape[2:]) and x.device.type == "cpu":

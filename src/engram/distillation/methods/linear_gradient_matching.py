@@ -80,11 +80,11 @@ class LinearGradientMatching(Matcher):
     def gradient(self, context: StepContext) -> tuple[Params, Tensor]:
         """Match on one real batch."""
         problem, canvas = context.problem, context.state.canvas
-        embed, glance = self._embedding(context)
+        embed, embed_real = self._embedding(context)
         x, y, w = problem.train.sample(self.batch, context.state.step, context.state.seed, "real")
         (x,) = self.augmented(context, x)
         with torch.no_grad():
-            real = glance(x)
+            real = embed_real(x)
         if real.ndim != 2 or len(real) != len(x):
             raise NetworkError(f"features of shape {tuple(real.shape)} for {len(x)} inputs: give (N, F)")
         scale = real.square().mean().sqrt().clamp_min(1e-6)

@@ -10,7 +10,7 @@ from ...data.rows import Batch
 from ...errors import SettingError
 from ...learning.augmentation import augmentation
 from ...learning.fitting import descend
-from ...learning.gradients import measure
+from ...learning.gradients import mean_loss
 from ...learning.network import Model
 from ...learning.stacking import each_network
 from ...learning.training import Descent, Loss, Phase, Ridge, Training
@@ -132,8 +132,8 @@ class PerformanceMatching(Pooled):
             else:
                 found = model.outputs(network, x)
             if context.problem.classes is None:
-                return measure(Loss.SQUARED, found, y, w)
-            return measure(Loss.CROSS_ENTROPY, found / self.temperature, y, w)
+                return mean_loss(Loss.SQUARED, found, y, w)
+            return mean_loss(Loss.CROSS_ENTROPY, found / self.temperature, y, w)
 
         return each_network(one, params).mean()
 
@@ -154,6 +154,7 @@ class _InnerLoop:
         if strategy.kinds:
             # The count of inner steps names the draw: a step that is computed again sees the same images.
             counted = int(state[1].count.max())
+            # The name is that of version 0.1: another one would draw other transformations.
             x = strategy.draw(stream(self.seed, "lesson", self.step, counted), len(x))(x)
         return descend(self.model, self.phase, *state, (x, y, w))[:2]
 

@@ -11,7 +11,7 @@ from ...data.problem import Problem
 from ...errors import SettingError
 from ...learning.augmentation import augmentation
 from ...learning.experts import Experts
-from ...learning.gradients import measure
+from ...learning.gradients import mean_loss
 from ...learning.network import Model
 from ...learning.training import Loss, Training
 from ...numerics.optimizers import SGD, Params
@@ -168,7 +168,7 @@ class _Student:
         x = drawn(samples.inputs)
 
         def inner(theta: Params) -> Tensor:
-            return measure(self.loss, self.model.outputs(theta, x, training=True), samples.targets)
+            return mean_loss(self.loss, self.model.outputs(theta, x, training=True), samples.targets)
 
         grads = torch.func.grad(inner)(params)
         rate = free["log_rate"].exp()

@@ -27,7 +27,7 @@ from ...samples.canvas.seeded import Seeded
 from ...samples.spending import counts, number_bytes
 from ..first_layer import real_gradients, start_networks, synthetic_gradient, two_phases
 from ..method import Metrics
-from ..outer_optimizer import Outer
+from ..outer_optimizer import OuterOptimizer
 
 __all__ = ["TwoPhase", "TwoPhaseState"]
 
@@ -174,8 +174,8 @@ class TwoPhase:
         return {"features": state.points, "readout": state.labels}
 
     @property
-    def _outer(self) -> Outer:
-        return Outer({"inputs": self.rate}, self.steps)
+    def _outer(self) -> OuterOptimizer:
+        return OuterOptimizer({"inputs": self.rate}, self.steps)
 
     def _stored(self, problem: Problem, budget: Budget, precision: Precision, labels: int) -> int:
         """How many vectors are stored: half the points where they are mirrored."""

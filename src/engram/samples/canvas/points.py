@@ -12,7 +12,7 @@ from ...random import stream
 from ..synthetic import Synthetic
 from . import MOST_NUMBERS
 
-__all__ = ["Points"]
+__all__ = ["Coefficients", "Points"]
 
 
 @dataclass(frozen=True, eq=False)

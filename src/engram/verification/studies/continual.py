@@ -170,15 +170,15 @@ def _sequence(
     model = model_of(network, task)
     weight = model.first_layer()[0]
     start = stack([initialise(network, task, first.seed, "shared")])
-    slopes: dict[tuple[int, bool], Tensor] = {}
+    steps_taken: dict[tuple[int, bool], Tensor] = {}
 
     def pushed(t: int, now: bool) -> Tensor:
         """The step that task t asks of every neuron, at unit scale."""
-        if (t, now) not in slopes:
+        if (t, now) not in steps_taken:
             data = real[t][0] if now or memory is None else memory[t][0]
             step = -gradient(model, Loss.SQUARED, Part.FIRST_LAYER, start, data)[weight][0]
-            slopes[t, now] = step / step.square().sum(1).mean().sqrt()
-        return slopes[t, now]
+            steps_taken[t, now] = step / step.square().sum(1).mean().sqrt()
+        return steps_taken[t, now]
 
     errors: list[list[float]] = []
     heads: dict[int, dict[str, Tensor]] = {}

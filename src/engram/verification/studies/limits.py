@@ -161,7 +161,7 @@ class Limits:
             ),
             Claim(
                 "Whitening finds it again: overlap of the estimated directions with the subspace at condition number 30",
-                "subspace.dimension",
+                "data.intrinsic_dimension.dimension",
                 found.mean("seen", "whitened", **tilted),
                 Interval(low=0.7),
                 seen(tilted),
@@ -177,7 +177,7 @@ class Limits:
             ),
             Claim(
                 "The interval of the estimated dimension covers the true one (share of tasks whose H has full rank)",
-                "subspace.dimension",
+                "data.intrinsic_dimension.dimension",
                 covered,
                 Interval(low=0.9),
                 found.mean("dimension", "covered", r=4, link="third degree"),
