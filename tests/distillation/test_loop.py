@@ -20,7 +20,7 @@ from engram.distillation.plan import Plan
 from engram.errors import ArtefactError, DivergenceError
 from engram.learning.networks.custom import Custom
 from engram.learning.networks.mlp import MLP
-from engram.samples.budget import PerClass, Precision
+from engram.samples.budget import Items, PerClass, Precision
 
 
 def runs(method, problem, training, start=None, stop=None):
@@ -43,6 +43,16 @@ METHODS = [
     LinearGradientMatching(steps=40, batch=16, labels="teacher"),
     TrajectoryMatching(steps=40, expert_steps=20, every=5, last=2, experts=2, label_rate=0.01, grow=0.5),
 ]
+
+
+def test_mixtures_resume_bit_for_bit_where_their_vectors_come_transposed(diabetes, tmp_path):
+    """Singular vectors come in another order of memory than a file keeps."""
+    plan = Plan(PerformanceMatching(steps=6, mixtures=2), defaults.training(diabetes, MLP(width=16)), Items(10))
+    states = [state for state, _ in run(plan, diabetes)]
+    save_checkpoint(tmp_path / "c", states[3], "own")
+    again = [state for state, _ in run(plan, diabetes, load_checkpoint(tmp_path / "c", "own"))][-1]
+    for key, value in states[-1].state.canvas.free.items():
+        assert torch.equal(value, again.state.canvas.free[key]), key
 
 
 @pytest.mark.parametrize("method", METHODS, ids=lambda method: type(method).__name__)

@@ -3,6 +3,7 @@
 import json
 import logging
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -353,3 +354,63 @@ def test_time_can_be_told_for_images_with_real_targets():
     current = next(outer_loop(plan, problem))[0]
     found = timing.estimate(plan, problem, current, Protocol(seeds=2))
     assert 0 < found.judging < float("inf")
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit, ValueError, engram.EngramError])
+def test_whatever_stops_the_outer_loop_the_run_is_saved(error):
+    whole = engram.run("wine", out="whole.engram", **FAST | {"seeds": 0})
+
+    def pressed(now):
+        if now.done > 0.6:
+            raise error("mine")
+
+    with pytest.raises(error):
+        engram.run("wine", watch=pressed, **FAST | {"seeds": 0})
+    engram.run("wine", resume=True, **FAST | {"seeds": 0})
+    assert whole.file.read_bytes() == Path("wine.engram").read_bytes()
+
+
+def test_a_full_disk_at_the_end_keeps_the_run(monkeypatch):
+    def full(*_, **__):
+        raise engram.EngramError("no space left")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(engram.Engram, "save", full)
+        with pytest.raises(engram.EngramError, match="no space left"):
+            engram.run("wine", **FAST)
+    assert Path("wine.run/checkpoint.safetensors").is_file()
+    assert engram.run("wine", resume=True, **FAST).file.is_file()
+
+
+def test_a_signal_to_end_saves_like_ctrl_c():
+    text = [sys.executable, "-u", "-m", "engram", "distill", "digits", "--steps", "4000", "--seeds", "0", "--json"]
+    with subprocess.Popen(text, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as child:
+        for line in child.stderr:
+            if "this takes" in line:
+                break
+        child.send_signal(signal.SIGTERM)
+        _, said = child.communicate(timeout=120)
+    assert child.returncode == 128 + signal.SIGTERM
+    assert "the run is saved" in said
+    assert Path("digits.run/checkpoint.safetensors").is_file()
+
+
+def test_a_finished_file_needs_no_checkpoint(caplog):
+    engram.run("wine", **FAST)
+    Path("wine.run/checkpoint.safetensors").write_bytes(b"torn")
+    with caplog.at_level(logging.INFO, "engram"):
+        engram.run("wine", resume=True, **FAST)
+    assert "is finished" in caplog.text
+
+
+def test_a_record_of_odd_types_spoils_no_report():
+    done = engram.run("wine", **FAST)
+    record = json.loads(Path("wine.run/run.json").read_text())
+    for odd in ({"curves": {"a": "b"}}, {"directions": [1]}, {"seconds": {"train_full": "x"}}, {"seconds": 3}):
+        Path("wine.run/run.json").write_text(json.dumps(record | odd))
+        assert command("report", done.file, "--force") == 0
+
+
+def test_a_built_in_source_keeps_the_points_of_its_settings():
+    done = engram.run("multi-index:d=6,r=1,rows=300,noise=0.1", **FAST | {"seeds": 0, "budget": engram.Items(4)})
+    assert done.file.name == "multi-index:d=6,r=1,rows=300,noise=0.1.engram"

@@ -3,7 +3,9 @@
 import codecs
 import os
 import pkgutil
+import signal
 import sys
+import threading
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -50,6 +52,10 @@ def main(arguments: list[str] | None = None) -> None:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors=_PLAIN)
+    # As Ctrl-C does, these leave time to save what was done.
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(number, _leave)
     try:
         code: Any = _program.main(arguments, prog_name="engram", standalone_mode=False)
         sys.stdout.flush()
@@ -73,6 +79,10 @@ def main(arguments: list[str] | None = None) -> None:
             _silence()
         place = error.filename or "standard output"
         _stop(f"{place}: {error.strerror or error}: check the path, its permissions and free space", 2)
+
+
+def _leave(number: int, _: object) -> None:
+    sys.exit(128 + number)
 
 
 def _silence() -> None:

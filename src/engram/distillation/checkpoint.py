@@ -47,7 +47,7 @@ def load_checkpoint(path: str | Path, identity: str, device: str = "cpu") -> Run
     if manifest.get("identity") != identity:
         raise ArtefactError(
             f"{path} is a checkpoint of other data or settings: repeat the command it was made with, or start anew "
-            "with --force"
+            "with --force in place of --resume"
         )
     try:
         result: Run = decode(manifest["run"], {key: value.to(device) for key, value in tensors.items()})

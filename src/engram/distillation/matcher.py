@@ -159,7 +159,9 @@ class Matcher(ABC):
     ) -> MatcherState:
         """Start from real rows or their centres, with a pool of fresh networks."""
         if self.augment and len(problem.task.shape) != 3:
-            raise SettingError(f"augmentation is for images; these inputs have shape {problem.task.shape}: augment=")
+            raise SettingError(
+                f"augmentation is for images; these inputs have shape {problem.task.shape}: leave it out (augment=)"
+            )
         soft = problem.classes is None or self.label_rate > 0 or self.labels == "teacher"
         canvas, groups = initial(
             problem, budget, precision, self.start, soft, seed, training, self.formation, self.mixtures

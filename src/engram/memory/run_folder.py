@@ -111,7 +111,7 @@ class RunFolder:
                 row = json.loads(line)
                 if (row.pop("engram"), row.pop("protocol")) == (engram.fingerprint, protocol):
                     found[str(row.pop("row"))] = row
-            except (ValueError, KeyError, TypeError, AttributeError):
+            except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
                 continue
         return found
 

@@ -1,6 +1,7 @@
 """Fill the page: samples, scores, curves, sizes, recipe, warnings. Every string is escaped by the template."""
 
 import base64
+import dataclasses
 import io
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,8 @@ from PIL import Image
 
 from ..data.preprocessing.pixels import Pixels
 from ..data.targets import Classes
+from ..evaluation.directions import Directions
+from ..evaluation.fidelity import Fidelity
 from ..memory.engram import Engram
 from ..memory.export import images, table
 from ..memory.run_folder import RunFolder
@@ -45,7 +48,7 @@ def page(engram: Engram, path: Path) -> str:
     """
     folder = RunFolder.of(path)
     results, record = folder.read(engram)
-    curves, real = record.get("curves"), folder.read_real(engram)
+    curves, real = _whole(record.get("curves"), Fidelity), folder.read_real(engram)
     known = dict(engram.provenance)
     warnings = list(known.get("notes", []))
     if known.get("status") != "done":
@@ -68,7 +71,7 @@ def page(engram: Engram, path: Path) -> str:
         history_figure=Markup(figures.history(known.get("history", []), engram.metric.value))
         if len(known.get("history", [])) > 1
         else None,
-        directions=record.get("directions"),
+        directions=_whole(record.get("directions"), Directions),
         hidden_sets={
             name: (len(engram.sets[name]), isinstance(canvas, Seeded))
             for name, canvas in list(engram.canvases.items())[1:]
@@ -84,6 +87,12 @@ def page(engram: Engram, path: Path) -> str:
         disk=path.stat().st_size if path.exists() else None,
         ratio=known.get("data_bytes", 0) / max(engram.bytes, 1),
     )
+
+
+def _whole(plain: Any, kind: type) -> Any:
+    """What was kept of a value, if no field of it is missing."""
+    names = {field.name for field in dataclasses.fields(kind)}
+    return plain if isinstance(plain, dict) and names <= set(plain) else None
 
 
 def _rows(results: dict[str, Any]) -> list[dict[str, Any]]:

@@ -144,7 +144,7 @@ def run(
         raise SettingError(f"a problem that is posed already takes no {', '.join(given)}: leave it out")
     protocol = Protocol(seeds=seeds, full_steps=full_steps) if seeds else None
     place = device_of(device)
-    name = source.name if isinstance(source, Problem) else Path(source).stem
+    name = source.name if isinstance(source, Problem) else _name(source)
     out = check_writable(out or Path(f"{name or 'data'}.engram"), force or resume)
     folder = RunFolder.of(out)
     folder.check(force or resume)
@@ -174,6 +174,11 @@ def run(
         torch.set_num_threads(threads)
 
 
+def _name(source: str | Path) -> str:
+    """A file without its ending; a built-in source with its settings, points and all."""
+    return Path(source).stem if Path(source).exists() else Path(source).name
+
+
 @dataclass(frozen=True, eq=False)
 class _Journey:
     """What is done, on what, and where it goes."""
@@ -197,14 +202,18 @@ class _Journey:
 
     def finished(self) -> Engram | None:
         """The engram of a run whose distillation is over."""
-        if self.folder.checkpoint.is_file() or not self.out.is_file():
+        if not self.out.is_file():
             return None
         memory = load(self.out)
         if not self.plan.made(memory, self.problem):
+            if self.folder.checkpoint.is_file():
+                # An older engram, which the run under way was allowed to replace.
+                return None
             raise ArtefactError(
                 f"{self.out} is an engram of other data or settings: repeat the command it was made with, or start anew "
-                "with --force"
+                "with --force in place of --resume"
             )
+        self.folder.checkpoint.unlink(missing_ok=True)
         LOGGER.info("%s is distilled already", self.out)
         # Equal as far as a file can tell; the plan's own has the factory of a custom network.
         return replace(memory, training=self.plan.training).to(self.problem.train.device)
@@ -235,19 +244,21 @@ class _Journey:
                 if time.perf_counter() - saved > _CHECKPOINT_SECONDS:
                     self.keep(current)
                     saved = time.perf_counter()
-        except KeyboardInterrupt:
+            assert current is not None
+            memory = engram_of(current, plan, problem)
+            memory.save(self.out, force=True)
+        except BaseException as error:
+            # Whatever it is, Ctrl-C, a callback of the caller's or a full disk: the work so far is kept.
             if current is not None and self.keep(current):
                 LOGGER.warning(
-                    "interrupted at step %s of %s; the run is saved: to continue, repeat the command with --resume",
+                    "%s at step %s of %s; the run is saved: to continue, repeat the command with --resume",
+                    "interrupted" if isinstance(error, KeyboardInterrupt) else "stopped",
                     current.step,
                     plan.method.steps,
                 )
             raise
-        assert current is not None
         if current.step < total:
             self.watch(Progress("distilling", 1.0))
-        memory = engram_of(current, plan, problem)
-        memory.save(self.out, force=True)
         with never_fatal("the run folder could not be written"):
             folder.start(memory, problem, current.seconds)
         folder.checkpoint.unlink(missing_ok=True)

@@ -50,9 +50,15 @@ def judge(
     elif known:
         LOGGER.info("%s of %s rows are judged already", len(known), len(names))
 
+    lost: list[str] = []
+
     def keep(name: str, row: Row) -> None:
-        with never_fatal("a judged row could not be kept"):
+        if lost:
+            return
+        lost.append(name)
+        with never_fatal("judged rows could not be kept"):
             folder.keep_row(memory, said, name, asdict(row))
+            lost.remove(name)
 
     try:
         scores = evaluate(memory, problem, protocol, of_rows(len(names), watch), known, keep)

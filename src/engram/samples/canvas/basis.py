@@ -59,7 +59,9 @@ class Basis:
         # Bases at the samples' own scale, so that one learning rate suits both canvases.
         scale = samples.flatten(1).norm(dim=1).mean()
         inputs = (scale * right[:bases]).reshape(-1, *samples.shape[1:])
-        return cls(inputs, left[:, :bases] * size[:bases] / scale, targets, classes)
+        coefficients = left[:, :bases] * size[:bases] / scale
+        # In the order in which a file keeps them: a resumed run then multiplies as an unbroken one does.
+        return cls(inputs.contiguous(), coefficients.contiguous(), targets, classes)
 
     @property
     def free(self) -> Params:
