@@ -5,9 +5,12 @@ import dataclasses
 import pytest
 import torch
 
+import engram
+from engram.data.problem import Problem
 from engram.distillation import defaults
 from engram.distillation.hypergradients import Unroll
 from engram.distillation.loop import iterate
+from engram.distillation.methods.distribution_matching import DistributionMatching
 from engram.distillation.methods.gradient_matching import GradientMatching
 from engram.distillation.methods.herding import Herding
 from engram.distillation.methods.k_center import KCenter
@@ -221,3 +224,56 @@ def test_networks_of_the_pool_grow_and_are_replaced(wine):
     assert max(map(max, ages)) == 4, "a network that has completed its training is used once more, then replaced"
     assert min(state.pool.generation.tolist()) >= 3
     assert len({tuple(a) for a in ages}) > 3
+
+
+def test_a_sum_of_objectives_is_the_sum_of_their_gradients(digits):
+    from dataclasses import replace
+
+    from engram.distillation.combined import Combined
+    from engram.distillation.matcher import StepContext
+    from engram.learning.network import model_of
+
+    one, other = PerformanceMatching(batch=32, pool=2), DistributionMatching(batch=4, augment="crop_scale_rotate")
+    both = Combined(terms=(one, other), weights=(2.0, 0.5), label_rate=0.01, pool=2, batch=32)
+    training = defaults.training(digits, MLP(width=8))
+    state = both.init(digits, training, PerClass(1), Precision.FLOAT32, 0)
+    networks = state.pool.at(torch.tensor([0]))
+    context = StepContext(state, digits, training, model_of(training.network, digits.task), networks)
+    grads, value = both.gradient(context)
+    parts = [term.gradient(context) for term in (one, other)]
+    for key in ("inputs", "targets"):
+        expected = 2.0 * parts[0][0][key] + 0.5 * parts[1][0][key]
+        assert torch.allclose(grads[key], expected, atol=1e-7)
+        wrong = parts[0][0][key] + parts[1][0][key]
+        assert key == "targets" or not torch.allclose(grads[key], wrong, atol=1e-7)
+    assert float(value) == pytest.approx(2.0 * float(parts[0][1]) + 0.5 * float(parts[1][1]), rel=1e-5)
+    alone = replace(both, terms=(one,), weights=(1.0,))
+    assert torch.equal(alone.gradient(context)[0]["inputs"], parts[0][0]["inputs"])
+
+
+@pytest.mark.parametrize(
+    "settings", [{}, {"terms": (DistributionMatching(),)}, {"terms": (DistributionMatching(),), "weights": (0.0,)}]
+)
+def test_a_sum_needs_a_weight_for_each_term(settings):
+    from engram.distillation.combined import Combined
+
+    with pytest.raises(SettingError, match="positive weight for each"):
+        Combined(**settings)
+
+
+def test_large_images_are_made_for_any_training_where_their_classes_allow_it():
+    from engram.distillation.combined import Combined
+    from engram.distillation.plan import Plan
+
+    x = torch.rand(60, 28, 28, generator=torch.Generator().manual_seed(0))
+    problem = Problem.from_arrays(x, torch.arange(60) % 2, name="large")
+    assert isinstance(Plan.of(problem).method, Combined)
+    assert isinstance(Plan.of(problem, teaches="replay").method, PerformanceMatching)
+    few = PerClass(10)  # forty samples of a class that has nineteen rows
+    assert isinstance(Plan.of(problem, budget=few).method, PerformanceMatching)
+    named = Plan.of(problem, "performance-matching").method
+    assert named == Plan.of(problem, teaches="replay").method, "a word gets the default's own fields"
+    assert Plan.of(problem, "performance-matching:steps=7").method.temperature == named.temperature
+    memory = engram.distill(problem, steps=2, network="convnet:width=4")
+    assert len(memory.samples) == 8
+    assert memory.replay(0).predict(x[:3]).shape == (3,)

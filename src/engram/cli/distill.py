@@ -40,6 +40,13 @@ from ._terminal import (
 @click.option(
     "--quick", is_flag=True, help="A paper's setting at the scale of a CPU; a third of the steps of any other method."
 )
+@click.option(
+    "--teaches",
+    type=click.Choice(["any", "replay"]),
+    default="any",
+    show_default=True,
+    help="Whom, where no --method is named: any training, or the engram's own replay alone.",
+)
 @seed_option
 @click.option("--seeds", default=5, show_default=True, help="Networks per row of the evaluation; 0 skips it.")
 @click.option("--full-steps", type=click.IntRange(1), help="Steps of training on all data; by its size if absent.")
@@ -61,6 +68,7 @@ def command(
     dtype: str | None,
     steps: int | None,
     quick: bool,
+    teaches: Any,
     seed: int,
     seeds: int,
     full_steps: int | None,
@@ -104,6 +112,7 @@ def command(
             precision=Precision(dtype) if dtype else None,
             steps=steps,
             quick=quick,
+            teaches=teaches,
             seed=seed,
             seeds=seeds,
             full_steps=full_steps,

@@ -1,5 +1,6 @@
 """From real data to synthetic samples: objectives, hypergradients, the outer loop."""
 
+from .combined import Combined
 from .distiller import distill
 from .hypergradients import Implicit, Unroll
 from .loop import iterate
@@ -14,6 +15,7 @@ from .methods.two_phase import TwoPhase
 
 __all__ = [
     "CharacteristicMatching",
+    "Combined",
     "DistributionMatching",
     "GradientMatching",
     "Implicit",

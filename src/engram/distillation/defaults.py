@@ -1,5 +1,7 @@
 """Good settings where the user gave none: one network and training for each kind of data."""
 
+from typing import Literal
+
 from ..data.intrinsic_dimension import dimension
 from ..data.preprocessing.pixels import Pixels
 from ..data.problem import Problem
@@ -8,10 +10,15 @@ from ..learning.networks.convnet import ConvNet
 from ..learning.networks.mlp import MLP
 from ..learning.training import Training
 from ..samples.budget import Budget, Items, PerClass, Precision
+from .combined import Combined
 from .method import Method
+from .methods.distribution_matching import DistributionMatching
 from .methods.performance_matching import PerformanceMatching
 
-__all__ = ["budget", "method", "network", "precision", "training"]
+__all__ = ["Teaches", "budget", "method", "network", "precision", "training"]
+
+_TILES = 2
+"""Along a side of a stored image."""
 
 
 def network(problem: Problem) -> Network:
@@ -72,14 +79,24 @@ def _tuned(problem: Problem) -> Training:
     return Training.default(ConvNet(width=32), steps=100, augment="crop_scale_rotate")
 
 
-def method(problem: Problem) -> PerformanceMatching:
-    """Performance matching with settings for the kind of data.
+Teaches = Literal["any", "replay"]
+"""For whom samples are made: whoever trains on them, in whatever way, or the engram's own replay alone."""
+
+
+def method(problem: Problem, teaches: Teaches = "any", most: int = 1) -> Method:
+    """Performance matching with settings for the kind of data; beside a distribution term where others shall learn too.
+
+    The closed form ties samples to the readout that it solves. On images of 28 pixels and more, four tiles for each
+    stored image and a term that matches class means of features teach other trainings more (`benchmarks/README.md`), and
+    the own replay as well. Smaller images and tables have one setting for both.
 
     Few rows of few numbers are soon learnt by heart: tables get whole batches with noise, and fewer steps.
     The noise falls as one over the root of the rows: many rows are their own noise.
 
     Args:
         problem: the data.
+        teaches: any, or replay.
+        most: items that the budget has for a class; tiles start as four real rows each, which a class must have.
 
     Returns:
         The method.
@@ -91,11 +108,27 @@ def method(problem: Problem) -> PerformanceMatching:
     """
     if len(problem.task.shape) == 3:
         if min(problem.task.shape[1:]) >= 28:
-            return PerformanceMatching(rate=0.05, batch=128, pool=10, temperature=0.07)
+            own = PerformanceMatching(rate=0.05, batch=128, pool=10, temperature=0.07)
+            tiles = problem.classes and min(map(len, problem.train.by_class)) >= most * _TILES**2
+            return _for_any(own) if teaches == "any" and tiles else own
         return PerformanceMatching()
     noise = round(min(0.5, 10 / len(problem.train) ** 0.5), 3)
     return PerformanceMatching(
         steps=400, rate=0.02, label_rate=0.02, pool=4, networks=4, batch=512, temperature=0.5, noise=noise
+    )
+
+
+def _for_any(own: PerformanceMatching) -> Combined:
+    means = DistributionMatching(batch=32, augment="crop_scale_rotate")
+    return Combined(
+        steps=400,
+        rate=own.rate,
+        label_rate=own.label_rate,
+        batch=own.batch,
+        pool=own.pool,
+        formation=_TILES,
+        terms=(own, means),
+        weights=(1.0, 0.1),
     )
 
 

@@ -13,6 +13,7 @@ from ..learning.network import Network
 from ..learning.training import Training
 from ..memory.engram import Engram
 from ..samples.budget import Budget, Precision
+from .defaults import Teaches
 from .loop import Run, as_engram, run
 from .method import Method, Metrics
 from .plan import Plan
@@ -31,6 +32,7 @@ def distill(
     steps: int | None = None,
     seed: int = 0,
     quick: bool = False,
+    teaches: Teaches = "any",
     throw: bool = True,
     watch: Callable[[Run, Metrics], None] | None = None,
     start: Run | None = None,
@@ -48,6 +50,7 @@ def distill(
         steps: outer steps, in place of the method's own.
         seed: of every draw.
         quick: a paper's setting at the scale of a CPU; for any other method a third of its steps.
+        teaches: whom, where no method is named: any training, or the engram's own replay alone.
         throw: whether divergence raises; otherwise the engram's provenance says so.
         watch: called with the run and its metrics after every step.
         start: a run to continue (`checkpoint.load_checkpoint`).
@@ -74,6 +77,7 @@ def distill(
         steps=steps,
         seed=seed,
         quick=quick,
+        teaches=teaches,
     )
     final = start
     for final, metrics in run(plan, problem, start):

@@ -5,10 +5,12 @@ from dataclasses import dataclass, replace
 from typing import Any, Self
 
 from ..data.problem import Problem
+from ..errors import BudgetError
 from ..learning.network import Network
 from ..learning.training import Training
 from ..memory.engram import Engram
 from ..samples.budget import Budget, Items, PerClass, Precision
+from ..samples.spending import counts
 from ..spec import encode, parse, render
 from . import defaults
 from .method import Method
@@ -51,6 +53,7 @@ class Plan:
         steps: int | None = None,
         seed: int = 0,
         quick: bool = False,
+        teaches: defaults.Teaches = "any",
     ) -> Self:
         """Settle what was asked for; what was not comes from the defaults for the kind of data.
 
@@ -64,6 +67,7 @@ class Plan:
             steps: outer steps, in place of the method's own.
             seed: of every draw.
             quick: a paper's setting at the scale of a CPU; for any other method a third of its steps.
+            teaches: whom, where no method is named: any training, or the engram's own replay alone.
 
         Returns:
             The plan.
@@ -77,7 +81,9 @@ class Plan:
             5
         """
         own = network_of(method) if isinstance(method, str) else None
-        usual = defaults.method(problem)
+        budget = budget or (PerClass(1) if problem.classes else Items(10))
+        precision = precision or defaults.precision(problem)
+        usual = defaults.method(problem, teaches, _most(problem, budget, precision))
         chosen = method_of(method, usual, quick) if isinstance(method, str) else method or usual
         if quick and own is None and steps is None:
             steps = -(-chosen.steps // _QUICK)
@@ -85,8 +91,7 @@ class Plan:
         network = parse("networks", network) if isinstance(network, str) else network or (None if quick else own)
         training = training or defaults.training(problem, network, chosen)
         encode(training)  # what no file could keep is refused before the work, not after it
-        budget = budget or (PerClass(1) if problem.classes else Items(10))
-        return cls(chosen, training, budget, precision or defaults.precision(problem), seed)
+        return cls(chosen, training, budget, precision, seed)
 
     def identity(self, problem: Problem) -> str:
         """All that a run is of: the data's fingerprint and every setting."""
@@ -109,6 +114,14 @@ class Plan:
             "seed": self.seed,
             "fingerprint": problem.fingerprint,
         }
+
+
+def _most(problem: Problem, budget: Budget, precision: Precision) -> int:
+    """Items of the largest class; 1 where the budget does not fit, which is refused later and better."""
+    try:
+        return max(counts(problem, budget, precision, soft=True))
+    except BudgetError:
+        return 1
 
 
 def with_steps(method: Method, steps: int | None) -> Method:

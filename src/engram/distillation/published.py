@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from ..errors import UnknownNameError, nearest
 from ..learning.network import Network
 from ..learning.networks.convnet import ConvNet
-from ..spec import names, parse, render
+from ..spec import load, names, parse, render
 from .hypergradients import Implicit, Unroll
 from .method import Method
 from .methods.characteristic_matching import CharacteristicMatching
@@ -234,7 +234,10 @@ def method_of(word: str, usual: Method | None = None, quick: bool = False) -> Me
     if known is None:
         if name.replace("_", "-") not in names("methods"):
             raise UnknownNameError(f"unknown method {name!r}: {nearest(name, (*names('methods'), *PUBLISHED))}")
-        found: Method = parse("methods", word, usual)
+        # A field that the word leaves out is the default's own, also where the default is a sum with such a term.
+        terms = (usual, *getattr(usual, "terms", ()))
+        alike = next((term for term in terms if type(term) is load("methods", name)), usual)
+        found: Method = parse("methods", word, alike)
         return found
     setting = known.quick if quick else known.method
     own = render(setting).partition(":")[0]

@@ -1,7 +1,6 @@
 """The whole journey in one call: distil, write the artefact at once, judge, compare, report."""
 
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,6 @@ from ..distillation.plan import Plan
 from ..distillation.published import method_of
 from ..errors import ArtefactError, SettingError
 from ..evaluation.protocol import Protocol
-from ..evaluation.scores import Scores
 from ..learning.network import Network
 from ..memory.engram import Engram, load
 from ..memory.files import check_writable, replace_file
@@ -31,49 +29,15 @@ from ..spec import parse
 from .devices import device_of
 from .estimate import estimate, in_words
 from .judging import judge
+from .outcome import Outcome
 from .progress import LOGGER, Progress, Watch, never_fatal
 from .threads import spare_threads
 
-__all__ = ["Outcome", "run"]
+__all__ = ["run"]
 
 _CHECKPOINT_SECONDS = 30
 _LONG = 3600
 """Seconds beyond which a run says how to shorten it."""
-
-
-@dataclass(frozen=True, eq=False)
-class Outcome:
-    """What a journey ended with.
-
-    Args:
-        engram: the artefact, with its scores.
-        file: where it lies.
-        problem: the data.
-        scores: of the evaluation; None without one.
-        seconds: of distilling and judging, and of training one network on the engram and on everything.
-        status: done, or diverged at a step.
-    """
-
-    engram: Engram
-    file: Path
-    problem: Problem
-    scores: Scores | None
-    seconds: Mapping[str, float | None]
-    status: str
-
-    def as_json(self) -> dict[str, Any]:
-        """Plain JSON."""
-        return {
-            "file": str(self.file),
-            "metric": self.problem.metric.value,
-            "status": self.status,
-            "scores": self.scores.as_json() if self.scores else {},
-            "items": self.engram.items,
-            "bytes": {"engram": self.engram.bytes, "data": self.problem.bytes},
-            "ratio": self.problem.bytes / self.engram.bytes,
-            "seconds": dict(self.seconds),
-            "notes": list(self.engram.provenance["notes"]),
-        }
 
 
 def run(
@@ -87,6 +51,7 @@ def run(
     precision: Precision | None = None,
     steps: int | None = None,
     quick: bool = False,
+    teaches: defaults.Teaches = "any",
     seed: int = 0,
     seeds: int = 5,
     full_steps: int | None = None,
@@ -113,6 +78,7 @@ def run(
         precision: of stored inputs.
         steps: outer steps.
         quick: a paper's setting at the scale of a CPU; for any other method a third of its steps.
+        teaches: whom, where no method is named: any training, or the engram's own replay alone.
         seed: of every draw, the split included.
         seeds: networks per row of the evaluation; 0 for none.
         full_steps: steps of training on everything; by the data's size when None.
@@ -162,7 +128,15 @@ def run(
             budget = defaults.budget(problem, seed)
             LOGGER.info("budget %s", budget)
         plan = Plan.of(
-            problem, method, budget=budget, network=network, precision=precision, steps=steps, seed=seed, quick=quick
+            problem,
+            method,
+            budget=budget,
+            network=network,
+            precision=precision,
+            steps=steps,
+            seed=seed,
+            quick=quick,
+            teaches=teaches,
         )
         journey = _Journey(plan, problem, protocol, out, folder, watch or (lambda progress: None))
         outcome = journey.carry_out(resume, place)

@@ -12,7 +12,7 @@ from ...random import stream
 from ..synthetic import Synthetic
 from . import MOST_NUMBERS
 
-__all__ = ["Coefficients", "Points"]
+__all__ = ["Points"]
 
 
 @dataclass(frozen=True, eq=False)

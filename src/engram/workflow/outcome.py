@@ -1,0 +1,47 @@
+"""What a journey ended with."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..data.problem import Problem
+from ..evaluation.scores import Scores
+from ..memory.engram import Engram
+
+__all__ = ["Outcome"]
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """What a journey ended with.
+
+    Args:
+        engram: the artefact, with its scores.
+        file: where it lies.
+        problem: the data.
+        scores: of the evaluation; None without one.
+        seconds: of distilling and judging, and of training one network on the engram and on everything.
+        status: done, or diverged at a step.
+    """
+
+    engram: Engram
+    file: Path
+    problem: Problem
+    scores: Scores | None
+    seconds: Mapping[str, float | None]
+    status: str
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain JSON."""
+        return {
+            "file": str(self.file),
+            "metric": self.problem.metric.value,
+            "status": self.status,
+            "scores": self.scores.as_json() if self.scores else {},
+            "items": self.engram.items,
+            "bytes": {"engram": self.engram.bytes, "data": self.problem.bytes},
+            "ratio": self.problem.bytes / self.engram.bytes,
+            "seconds": dict(self.seconds),
+            "notes": list(self.engram.provenance["notes"]),
+        }
