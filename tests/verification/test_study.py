@@ -170,7 +170,9 @@ def test_one_study_from_the_command_line_twice(tmp_path, monkeypatch):
     monkeypatch.setattr(Transfer, "cells", few)
     out = tmp_path / "results"
     call = lambda: CliRunner().invoke(  # noqa: E731
-        _program, ["study", "transfer", "--quick", "--json", "-q", "--jobs", "1", "--out", str(out)], catch_exceptions=False
+        _program,
+        ["study", "transfer", "--quick", "--json", "-q", "--jobs", "1", "--out", str(out)],
+        catch_exceptions=False,
     )
     first = json.loads(call().stdout)
     assert [c["verdict"] for c in first["studies"][0]["claims"]]

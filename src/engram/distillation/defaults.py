@@ -121,14 +121,14 @@ def method(problem: Problem, teaches: Teaches = "any", most: int = 1) -> Method:
 def _for_any(own: PerformanceMatching) -> Combined:
     means = DistributionMatching(batch=32, augment="crop_scale_rotate")
     return Combined(
-        steps=400,
+        steps=800,
         rate=own.rate,
         label_rate=own.label_rate,
         batch=own.batch,
         pool=own.pool,
         formation=_TILES,
         terms=(own, means),
-        weights=(1.0, 0.1),
+        weights=(1.0, 0.3),
     )
 
 
