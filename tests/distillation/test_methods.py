@@ -274,6 +274,10 @@ def test_large_images_are_made_for_any_training_where_their_classes_allow_it():
     named = Plan.of(problem, "performance-matching").method
     assert named == Plan.of(problem, teaches="replay").method, "a word gets the default's own fields"
     assert Plan.of(problem, "performance-matching:steps=7").method.temperature == named.temperature
+    odd = Problem.from_arrays(torch.rand(40, 29, 31, generator=torch.Generator().manual_seed(0)), torch.arange(40) % 2)
+    assert isinstance(Plan.of(odd).method, PerformanceMatching), "no tiles divide it"
+    real = Problem.from_arrays(x, x.mean((1, 2)), task="regression")
+    assert isinstance(Plan.of(real).method, PerformanceMatching)
     memory = engram.distill(problem, steps=2, network="convnet:width=4")
     assert len(memory.samples) == 8
     assert memory.replay(0).predict(x[:3]).shape == (3,)

@@ -96,7 +96,8 @@ def method(problem: Problem, teaches: Teaches = "any", most: int = 1) -> Method:
     Args:
         problem: the data.
         teaches: any, or replay.
-        most: items that the budget has for a class; tiles start as four real rows each, which a class must have.
+        most: items that the budget has for a class; tiles start as four real rows each, which a class must
+            have. Images of odd sides, and real targets, have one setting for both.
 
     Returns:
         The method.
@@ -109,13 +110,18 @@ def method(problem: Problem, teaches: Teaches = "any", most: int = 1) -> Method:
     if len(problem.task.shape) == 3:
         if min(problem.task.shape[1:]) >= 28:
             own = PerformanceMatching(rate=0.05, batch=128, pool=10, temperature=0.07)
-            tiles = problem.classes and min(map(len, problem.train.by_class)) >= most * _TILES**2
-            return _for_any(own) if teaches == "any" and tiles else own
+            return _for_any(own) if teaches == "any" and _tiled(problem, most) else own
         return PerformanceMatching()
     noise = round(min(0.5, 10 / len(problem.train) ** 0.5), 3)
     return PerformanceMatching(
         steps=400, rate=0.02, label_rate=0.02, pool=4, networks=4, batch=512, temperature=0.5, noise=noise
     )
+
+
+def _tiled(problem: Problem, most: int) -> bool:
+    """Whether images can be cut into tiles, and every class has the rows with which they start."""
+    even = all(side % _TILES == 0 for side in problem.task.shape[1:])
+    return even and problem.classes is not None and min(map(len, problem.train.by_class)) >= most * _TILES**2
 
 
 def _for_any(own: PerformanceMatching) -> Combined:
