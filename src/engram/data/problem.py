@@ -64,7 +64,7 @@ class Problem:
     rank: int | None = None
 
     def __repr__(self) -> str:
-        rows = ", ".join(f"{len(split):,} {part}" for part, split in vars(self).items() if isinstance(split, Split))
+        rows = ", ".join(f"{len(getattr(self, part)):,} {part}" for part in ("train", "select", "test"))
         kind = f"{self.classes} classes" if self.classes else f"{self.task.outputs} real target(s)"
         return f"Problem({self.name}: {rows} rows of shape {self.task.shape}, {kind}, {self.metric.value})"
 
