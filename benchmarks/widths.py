@@ -33,7 +33,7 @@ JOBS = {
 def measure(source: str, widths: tuple[int, ...], seed: int) -> dict:
     """Distil once with the defaults, replay at every width with either rate: test scores of two networks each."""
     problem = engram.load_problem(source, seed=seed)
-    memory = engram.distill(problem, budget=engram.PerClass(1), seed=seed)
+    memory = engram.distill(problem, budget=engram.PerClass(1), seed=seed, teaches="replay")
     network, rate = memory.training.network, memory.training.phases[0].solver.optimizer.rate
     scores = {}
     for width in widths:

@@ -54,9 +54,9 @@ def page(engram: Engram, path: Path) -> str:
     if known.get("status") != "done":
         warnings.append(f"the distillation did not end well: {known.get('status')}")
     if not results:
-        warnings.append(
-            f"{folder.folder.name} with raw results is not beside the file: error bars and curves are missing"
-        )
+        judged = "scores" in known or not record
+        why = f"{folder.folder.name} with raw results is not beside the file" if judged else "the engram was not judged"
+        warnings.append(f"{why}: error bars and curves are missing")
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("engram", "report"), autoescape=True, undefined=jinja2.StrictUndefined
     )
