@@ -67,6 +67,14 @@ def test_what_never_was_is_not_found():
     assert (conduct.__name__, everything.__name__) == ("run_grid", "all_methods")
 
 
+def test_a_star_takes_what_it_took():
+    found = {}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        exec("from engram.problem import *", found)
+    assert {"Problem", "Split", "Task", "fit_linear"} <= set(found)
+
+
 def test_an_old_name_of_a_module_that_stayed_warns():
     import engram.benchmark as module
 

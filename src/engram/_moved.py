@@ -110,6 +110,8 @@ class _Former:
         )
 
         def find(name: str) -> Any:
+            if name == "__all__":
+                return [known for home in map(import_module, homes) for known in getattr(home, "__all__", ())]
             if name.startswith("__"):
                 raise AttributeError(name)
             for home in map(import_module, homes):

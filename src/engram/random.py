@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from hashlib import blake2b
+from operator import index
 
 import torch
 
@@ -25,7 +26,8 @@ def integer(seed: int, *names: str | int, bits: int = 63) -> int:
         >>> integer(0, "init", bits=32) == integer(0, "init", bits=32) != integer(0, "pool", bits=32)
         True
     """
-    digest = blake2b(json.dumps([seed, *names]).encode(), digest_size=8).digest()
+    # Whole numbers of numpy count as such.
+    digest = blake2b(json.dumps([index(seed), *names]).encode(), digest_size=8).digest()
     return int.from_bytes(digest, "little") >> (64 - bits)
 
 

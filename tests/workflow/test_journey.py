@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -330,6 +331,15 @@ def test_what_cannot_be_done_is_refused_before_any_work(settings, message):
 def test_a_problem_takes_no_settings_of_a_source(wine):
     with pytest.raises(engram.EngramError, match="takes no step, target"):
         engram.run(wine, step=5, target="x", **FAST)
+
+
+def test_whole_numbers_of_numpy_are_seeds():
+    one = engram.run("wine", out="a.engram", **FAST | {"seeds": 0}, seed=np.int64(3))
+    other = engram.run("wine", out="b.engram", **FAST | {"seeds": 0}, seed=3)
+    assert one.file.read_bytes() == other.file.read_bytes()
+    for seed in ("3", 1.5, None):
+        with pytest.raises((engram.EngramError, TypeError)):
+            engram.run("wine", out="c.engram", **FAST | {"seeds": 0}, seed=seed)
 
 
 def test_another_precision_is_another_run():

@@ -2,10 +2,11 @@
 
 import json
 from dataclasses import dataclass, replace
+from operator import index
 from typing import Any, Self
 
 from ..data.problem import Problem
-from ..errors import BudgetError
+from ..errors import BudgetError, SettingError
 from ..learning.network import Network
 from ..learning.training import Training
 from ..memory.engram import Engram
@@ -80,6 +81,10 @@ class Plan:
             >>> Plan.of(load_problem("wine"), steps=5).method.steps
             5
         """
+        try:
+            seed = index(seed)
+        except TypeError as error:
+            raise SettingError(f"seed is {seed!r}; it takes a whole number") from error
         own = network_of(method) if isinstance(method, str) else None
         budget = budget or (PerClass(1) if problem.classes else Items(10))
         precision = precision or defaults.precision(problem)
