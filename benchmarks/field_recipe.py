@@ -84,8 +84,9 @@ def show() -> None:
                     plus_minus(Measured.of(sum(r["scores"][k]) / len(r["scores"][k]) for r in own if k in r["scores"]))
                     for k in LEARNERS
                 ]
-                spent = Measured.of(r["seconds"] for r in own if "seconds" in r)
-                print(f"| {data} | {method} | {len(own)} | {spent.value:.0f} | {' | '.join(cells)} |")
+                times = [r["seconds"] for r in own if "seconds" in r]
+                spent = f"{sum(times) / len(times):.0f}" if times else ""
+                print(f"| {data} | {method} | {len(own)} | {spent} | {' | '.join(cells)} |")
 
 
 if __name__ == "__main__":

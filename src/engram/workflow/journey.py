@@ -23,7 +23,6 @@ from ..learning.network import Network
 from ..memory.engram import Engram, load
 from ..memory.files import check_writable, replace_file
 from ..memory.run_folder import RunFolder
-from ..report.page import page
 from ..samples.budget import Budget, Precision
 from ..spec import parse
 from .devices import device_of
@@ -142,6 +141,9 @@ def run(
         outcome = journey.carry_out(resume, place)
         if sheet is not None:
             with never_fatal("the report could not be written"):
+                # Drawing loads a third of a second of libraries, for this alone.
+                from ..report.page import page
+
                 replace_file(sheet, page(outcome.engram, out).encode())
         return outcome
     finally:
