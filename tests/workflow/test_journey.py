@@ -19,6 +19,7 @@ from engram.distillation.plan import Plan
 from engram.evaluation import protocol
 from engram.evaluation.protocol import Protocol
 from engram.learning import Custom
+from engram.memory import RunFolder
 from engram.samples import Precision
 from engram.workflow import estimate as timing
 from engram.workflow import journey, judging
@@ -288,6 +289,19 @@ def test_a_checkpoint_that_cannot_be_written_stops_nothing(monkeypatch, caplog):
     monkeypatch.setattr(journey, "save_checkpoint", full)
     assert engram.run("wine", **FAST).scores is not None
     assert "the run could not be saved (no space left)" in caplog.text
+
+
+def test_a_run_folder_that_takes_nothing_costs_no_result(monkeypatch, capsys):
+    def full(*_, **__):
+        raise engram.EngramError("no space left")
+
+    for name in ("start", "keep", "keep_row"):
+        monkeypatch.setattr(RunFolder, name, full)
+    assert command("distill", "wine", *WORDS) == 0
+    said = capsys.readouterr()
+    assert "training a network" in said.out
+    assert said.err.count("judged rows could not be kept") == 1
+    assert "scores" in engram.load("wine.engram").provenance
 
 
 def test_a_stale_checkpoint_goes_with_force(monkeypatch):

@@ -83,7 +83,8 @@ class RunFolder:
         """How long distilling and judging took, and training a network; None where that is not known."""
         known = self.record(engram).get("seconds")
         known = known if isinstance(known, dict) else {}
-        return {key: known.get(key) for key in ("distill", "judge", "train_engram", "train_full")}
+        kept = {key: known.get(key) for key in ("distill", "judge", "train_engram", "train_full")}
+        return {key: value if isinstance(value, int | float) else None for key, value in kept.items()}
 
     def record(self, engram: Engram) -> dict[str, Any]:
         """What was kept beside scores; empty where it is missing, damaged, or of another engram."""

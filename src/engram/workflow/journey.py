@@ -173,8 +173,10 @@ class _Journey:
             memory = self.distil(resume, device)
         if self.protocol is not None:
             scores, memory = judge(memory, self.problem, self.protocol, self.out, self.folder, self.watch)
-        status = str(memory.provenance["status"])
-        return Outcome(memory, self.out, self.problem, scores, self.folder.seconds(memory), status)
+        seconds = self.folder.seconds(memory)
+        if scores is not None:
+            seconds |= {f"train_{name}": scores.rows[name].seconds for name in ("engram", "full")}
+        return Outcome(memory, self.out, self.problem, scores, seconds, str(memory.provenance["status"]))
 
     def finished(self) -> Engram | None:
         """The engram of a run whose distillation is over."""
