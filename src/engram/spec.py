@@ -22,7 +22,6 @@ from .errors import ArtefactError, SettingError, UnknownNameError, nearest
 __all__ = ["decode", "encode", "load", "names", "parse", "render"]
 
 _ROOT = Path(__file__).parent
-_ONE = {"studies": "study"}
 _CLOSED = ("cli", "report")
 """Wings whose classes no file may name."""
 _FORMER = {"preprocessing.targets": "targets"}
@@ -63,7 +62,8 @@ def load(folder: str, name: str) -> type:
         'MLP'
     """
     if name.replace("_", "-") not in (known := names(folder)):
-        raise UnknownNameError(f"unknown {_ONE.get(folder, folder.removesuffix('s'))} {name!r}: {nearest(name, known)}")
+        kind = folder.removesuffix("s").replace("studie", "study")
+        raise UnknownNameError(f"unknown {kind} {name!r}: {nearest(name, known)}")
     module = import_module(f"engram.{_place(folder).parent.name}.{folder}.{name.replace('-', '_')}")
     component: type = getattr(module, module.__all__[0])
     return component
@@ -108,11 +108,7 @@ def render(value: Any) -> str:
         'mlp:width=64,depth=2'
     """
     name = type(value).__module__.rsplit(".", 1)[-1].replace("_", "-")
-    kept, changed = _stored(value), []
-    for field in dataclasses.fields(value):
-        default = field.default_factory() if callable(field.default_factory) else field.default
-        if field.name in kept and kept[field.name] != default:
-            changed.append(f"{field.name}={_word(kept[field.name])}")
+    changed = [f"{key}={json.dumps(item, separators=(',', ':'))}" for key, item in _changed(value).items()]
     return f"{name}:{','.join(changed)}" if changed else name
 
 
@@ -191,15 +187,13 @@ def decode(plain: Any, tensors: Mapping[str, Any] | None = None) -> Any:
 
 def _stored(value: Any) -> dict[str, Any]:
     """The fields that a file keeps: all, unless the value says otherwise."""
-    if hasattr(value, "stored_fields"):
-        return dict(value.stored_fields())
-    return {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}
+    own = getattr(value, "stored_fields", None)
+    return dict(own()) if own else {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}
 
 
 def _place(folder: str) -> Path:
     """Where a folder of components lies: in one of the wings."""
-    found = next(_ROOT.glob(f"*/{folder}/__init__.py"), None)
-    if found is None:
+    if (found := next(_ROOT.glob(f"*/{folder}/__init__.py"), None)) is None:
         raise UnknownNameError(f"there is no folder of components called {folder!r}")
     return found.parent
 
@@ -212,8 +206,7 @@ def _kind(cls: type) -> str:
 def _class(kind: object) -> type:
     module, _, name = str(kind).partition(":")
     module = _FORMER.get(module, module)
-    known = all(part.isidentifier() for part in module.split("."))
-    for path in _ROOT.glob(f"*/{module.replace('.', '/')}.py") if known else ():
+    for path in _ROOT.glob(f"*/{module.replace('.', '/')}.py") if all(map(str.isidentifier, module.split("."))) else ():
         full = ".".join(("engram", *path.relative_to(_ROOT).with_suffix("").parts))
         cls = None if full.split(".")[1] in _CLOSED else getattr(import_module(full), name, None)
         if isinstance(cls, type) and cls.__module__ == full:
@@ -225,15 +218,13 @@ def _class(kind: object) -> type:
 
 def _build(cls: type, given: Mapping[str, Any], where: str) -> Any:
     hints = typing.get_type_hints(cls)
-    fields = [f.name for f in dataclasses.fields(cls) if f.init]
+    fields = {f.name: f for f in dataclasses.fields(cls) if f.init}
     for key in given:
         if key not in fields:
             raise UnknownNameError(f"{where}: {cls.__name__} has no field {key!r}; {nearest(key, fields)}")
     values = {key: _coerce(hints[key], value, f"{where}: {key}") for key, value in given.items()}
-    needed = [
-        f.name for f in dataclasses.fields(cls) if f.init and f.default is f.default_factory is dataclasses.MISSING
-    ]
-    if missing := [name for name in needed if name not in values]:
+    needed = (k for k, f in fields.items() if f.default is f.default_factory is dataclasses.MISSING)
+    if missing := [k for k in needed if k not in values]:
         raise SettingError(f"{where}: {cls.__name__} needs {', '.join(missing)}")
     return cls(**values)
 
@@ -266,14 +257,12 @@ def _coerce(hint: Any, value: Any, where: str) -> Any:
     elif getattr(hint, "_is_protocol", False):
         if dataclasses.is_dataclass(value):
             return value
-    elif hint is Any or (isinstance(hint, type) and _is_a(value, hint)):
+    elif hint is Any or (
+        isinstance(hint, type) and isinstance(value, hint) and (hint is bool or not isinstance(value, bool))
+    ):
         return value
     shown = getattr(hint, "__name__", str(hint).replace("typing.", ""))
     raise SettingError(f"{where} is {value!r}; it takes {shown}")
-
-
-def _is_a(value: Any, hint: type) -> bool:
-    return isinstance(value, hint) and not (isinstance(value, bool) and hint is not bool)
 
 
 def _assignments(text: str, where: str) -> Iterator[tuple[str, Any]]:
@@ -295,6 +284,17 @@ def _assignments(text: str, where: str) -> Iterator[tuple[str, Any]]:
         position = end + 1
 
 
-def _word(value: Any) -> str:
-    plain = value.value if isinstance(value, enum.Enum) else encode(value)
-    return json.dumps(plain, separators=(",", ":"))
+def _changed(value: Any) -> dict[str, Any]:
+    """The fields that are not at their default, as short JSON."""
+    made = {
+        f.name: f.default_factory() if callable(f.default_factory) else f.default for f in dataclasses.fields(value)
+    }
+    return {key: _short(item) for key, item in _stored(value).items() if item != made[key]}
+
+
+def _short(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return [_short(item) for item in value]
+    if dataclasses.is_dataclass(value):
+        return {"kind": _kind(type(value))} | _changed(value)
+    return value.value if isinstance(value, enum.Enum) else encode(value)
