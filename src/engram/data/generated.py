@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from .linear_part import linear_part
+from .rows import Batch
 from .split import Split
 
 __all__ = ["CHUNK", "Generated"]
@@ -42,7 +43,7 @@ class Generated(Split):
     def __len__(self) -> int:
         return self.count
 
-    def batch(self, index: Tensor | slice) -> tuple[Tensor, Tensor, Tensor | None]:
+    def batch(self, index: Tensor | slice) -> Batch:
         """The rows at `index`; every chunk that one of them lies in is drawn."""
         wanted = torch.arange(self.count)[index.cpu() if isinstance(index, Tensor) else index]
         x = torch.empty(len(wanted), *self.inputs.shape[1:])
@@ -53,7 +54,7 @@ class Generated(Split):
             x[here], y[here] = (part[wanted[here] % CHUNK] for part in drawn)
         return self._placed(x, y)
 
-    def sample(self, size: int, step: int, seed: int, *names: str | int) -> tuple[Tensor, Tensor, Tensor | None]:
+    def sample(self, size: int, step: int, seed: int, *names: str | int) -> Batch:
         """One minibatch of neighbouring rows: they are independent as they stand, so no shuffle is needed."""
         size = min(size, self.count, CHUNK)
         chunks, parts = max(1, self.count // CHUNK), min(CHUNK, self.count) // size
@@ -62,7 +63,7 @@ class Generated(Split):
         start = part % parts * size
         return self._placed(x[start : start + size], y[start : start + size])
 
-    def batches(self, size: int = CHUNK) -> Iterator[tuple[Tensor, Tensor, Tensor | None]]:
+    def batches(self, size: int = CHUNK) -> Iterator[Batch]:
         """All rows in order, at most a chunk at a time."""
         for start in range(0, self.count, CHUNK):
             x, y = self.draw(start // CHUNK)
@@ -95,6 +96,6 @@ class Generated(Split):
         linear = None if self.linear is None else self.linear.to(device)
         return replace(self, inputs=self.inputs.to(device), targets=self.targets.to(device), linear=linear)
 
-    def _placed(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
+    def _placed(self, x: Tensor, y: Tensor) -> Batch:
         x, y = x.to(self.device), y.to(self.device)
         return x, y if self.linear is None else y - linear_part(self.linear, x), None

@@ -12,6 +12,7 @@ from torch import Tensor
 from ..random import minibatch
 from .linear_part import linear_part
 from .preprocessing import Preprocessing
+from .rows import Batch
 from .targets import Classes, Target
 
 __all__ = ["Split"]
@@ -40,13 +41,13 @@ class Split:
     def __len__(self) -> int:
         return len(self.inputs)
 
-    def batch(self, index: Tensor | slice) -> tuple[Tensor, Tensor, Tensor | None]:
+    def batch(self, index: Tensor | slice) -> Batch:
         """Normalised inputs, target scores, and weights (None: all one) of the rows at `index`."""
         targets = self.targets[index]
         weights = None if self.class_weights is None else self.class_weights[targets]
         return self.preprocessing.normalise(self.inputs[index]), self.target.scores(targets), weights
 
-    def sample(self, size: int, step: int, seed: int, *names: str | int) -> tuple[Tensor, Tensor, Tensor | None]:
+    def sample(self, size: int, step: int, seed: int, *names: str | int) -> Batch:
         """One minibatch (`random.minibatch`)."""
         return self.batch(minibatch(len(self), size, step, seed, *names).to(self.device))
 
@@ -62,7 +63,7 @@ class Split:
             return (torch.arange(len(self), device=self.device),)
         return tuple(torch.nonzero(self.targets == c).flatten() for c in range(self.target.outputs))
 
-    def batches(self, size: int = 1024) -> Iterator[tuple[Tensor, Tensor, Tensor | None]]:
+    def batches(self, size: int = 1024) -> Iterator[Batch]:
         """All rows in order, `size` at a time."""
         for start in range(0, len(self), size):
             yield self.batch(slice(start, start + size))

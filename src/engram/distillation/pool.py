@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ..data.rows import Batch
 from ..data.task import Task
 from ..errors import SettingError
 from ..learning.augmentation import augmentation
@@ -90,7 +91,7 @@ class PoolPolicy:
         self,
         pool: Pool,
         places: Tensor,
-        batch: tuple[Tensor, Tensor, Tensor | None] | None,
+        batch: Batch | None,
         steps: int = 1,
         step: int = 0,
     ) -> Pool:

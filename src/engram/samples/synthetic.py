@@ -7,6 +7,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from ..data.rows import Batch
 from ..errors import SettingError
 from ..random import minibatch
 
@@ -37,7 +38,7 @@ class Synthetic:
     def __len__(self) -> int:
         return len(self.inputs)
 
-    def batch(self, index: Tensor | slice) -> tuple[Tensor, Tensor, Tensor | None]:
+    def batch(self, index: Tensor | slice) -> Batch:
         """The samples at `index`."""
         return self.inputs[index], self.targets[index], None if self.weights is None else self.weights[index]
 
@@ -46,11 +47,11 @@ class Synthetic:
         """Where the samples are."""
         return self.inputs.device
 
-    def sample(self, size: int, step: int, seed: int, *names: str | int) -> tuple[Tensor, Tensor, Tensor | None]:
+    def sample(self, size: int, step: int, seed: int, *names: str | int) -> Batch:
         """One minibatch (`random.minibatch`)."""
         return self.batch(minibatch(len(self), size, step, seed, *names).to(self.device))
 
-    def batches(self, size: int = 1024) -> Iterator[tuple[Tensor, Tensor, Tensor | None]]:
+    def batches(self, size: int = 1024) -> Iterator[Batch]:
         """All samples in order, `size` at a time."""
         for start in range(0, len(self), size):
             yield self.batch(slice(start, start + size))

@@ -24,7 +24,7 @@ from ..memory.engram import Engram, load
 from ..memory.files import check_writable, replace_file
 from ..memory.run_folder import RunFolder
 from ..samples.budget import Budget, Precision
-from ..spec import parse
+from ..spec import parse, render
 from .devices import device_of
 from .estimate import estimate, in_words
 from .judging import judge
@@ -200,7 +200,7 @@ class _Journey:
         """Distil, and write the artefact before anything else."""
         plan, problem, folder = self.plan, self.problem, self.folder
         last = self.begun(resume, device)
-        method = plan.provenance(problem)["method"].partition(":")[0]
+        method = render(plan.method).partition(":")[0]
         LOGGER.info(
             "distilling %s: %s rows, %s, %s outer steps",
             problem.name,
