@@ -39,7 +39,11 @@ def test_images_round_trip(pictures, tmp_path):
     content = np.load(tmp_path / "x.npz")
     expected = pictures.preprocessing.decode(pictures.samples.inputs)
     assert np.array_equal(content["x"], expected)
-    assert np.allclose(content["y_soft"].sum(1), 1, atol=0.5)
+    assert content["y"].dtype.kind == "i", "labels have the type they had"
+    assert np.allclose(content["y_prob"].sum(1), 1, atol=1e-6)
+    assert content["y_prob"].min() >= 0
+    for soft in ("y_prob", "y_score"):
+        assert np.array_equal(content[soft].argmax(1), content["y"])
     export(pictures, "parquet", tmp_path / "x.parquet")
     first = pd.read_parquet(tmp_path / "x.parquet")["image"][0]["bytes"]
     with Image.open(io.BytesIO(first)) as picture:

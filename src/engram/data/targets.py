@@ -1,7 +1,7 @@
 """What is predicted: class names, or numbers in units of their own."""
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -12,6 +12,8 @@ from .checks import numeric, require_finite, single
 
 __all__ = ["Classes", "Numbers", "Target", "rename"]
 
+_KINDS: dict[str, Literal["int", "float", "bool"]] = {"i": "int", "u": "int", "f": "float", "b": "bool"}
+
 
 @dataclass(frozen=True)
 class Classes:
@@ -19,6 +21,7 @@ class Classes:
 
     Args:
         names: at least two, in the order of the outputs.
+        dtype: the type that labels had: str, int, float or bool.
 
     Example:
         >>> Classes(("cat", "dog")).encode(np.array(["dog"])).tolist()
@@ -26,6 +29,7 @@ class Classes:
     """
 
     names: tuple[str, ...]
+    dtype: Literal["str", "int", "float", "bool"] = "str"
 
     @classmethod
     def fit(cls, raw: np.ndarray) -> "Classes":
@@ -33,7 +37,7 @@ class Classes:
         values = np.unique(raw)
         if len(values) < 2:
             raise DataError(f"the target is constant ({values[:1].tolist()}): there is nothing to learn")
-        return cls(tuple(_class_name(v) for v in values))
+        return cls(tuple(_class_name(v) for v in values), _KINDS.get(values.dtype.kind, "str"))
 
     @property
     def outputs(self) -> int:
@@ -59,8 +63,17 @@ class Classes:
         return torch.nn.functional.one_hot(targets.long(), len(self.names)).float() - 1 / len(self.names)
 
     def decode(self, scores: Tensor) -> np.ndarray:
-        """Outputs to class names."""
-        return np.array(self.names, dtype=object)[scores.detach().cpu().argmax(-1).numpy()]
+        """Outputs to classes, in the type that labels had."""
+        return self.labels[scores.detach().cpu().argmax(-1).numpy()]
+
+    @property
+    def labels(self) -> np.ndarray:
+        """The classes in the type that labels had."""
+        if self.dtype == "bool":
+            return np.array([name == "True" for name in self.names])
+        if self.dtype == "str":
+            return np.array(self.names, dtype=object)
+        return np.array(self.names).astype(np.float64 if self.dtype == "float" else np.int64)
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from .defaults import Teaches
 from .loop import Run, as_engram, run
 from .method import Method, Metrics
 from .plan import Plan
+from .temperature import with_temperature
 
 __all__ = ["distill", "engram_of"]
 
@@ -123,4 +124,5 @@ def engram_of(final: Run, plan: Plan, problem: Problem) -> Engram:
         ],
         "versions": {"engram": __version__, "torch": str(torch.__version__), "python": platform.python_version()},
     }
-    return as_engram(final.best, problem, plan.training, plan.precision, provenance=provenance)
+    engram = as_engram(final.best, problem, plan.training, plan.precision, provenance=provenance)
+    return with_temperature(engram, problem)

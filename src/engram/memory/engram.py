@@ -34,8 +34,8 @@ from .replay import Replay
 
 __all__ = ["Engram", "load"]
 
-_FORMAT = 2
-"""Version 2 added the linear part; version 1 reads as an engram without one."""
+_FORMAT = 3
+"""2 added the linear part, 3 the temperature of labels and the type of classes; what is missing takes its default."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -52,6 +52,7 @@ class Engram:
         provenance: method, budget, seed, data fingerprint, history, scores, as plain JSON.
         scales: (offset, step) of every eight-bit tensor, so that saving rounds nothing a second time.
         linear: (d + 1, C) linear part that `Problem.residual` took off the targets, added back at prediction.
+        temperature: of the probabilities of classes (`lesson.probabilities`), at least 0; the replay reads scores.
 
     Example:
         >>> import engram
@@ -70,6 +71,7 @@ class Engram:
     provenance: Mapping[str, Any] = field(default_factory=dict)
     scales: Mapping[str, Tensor] = field(default_factory=dict)
     linear: Tensor | None = None
+    temperature: float = 0.1
 
     def __repr__(self) -> str:
         score = self.provenance.get("scores", {}).get("engram")
@@ -195,6 +197,7 @@ class Engram:
                 "metric": self.metric,
                 "precision": self.precision,
                 "linear": self.linear,
+                "temperature": self.temperature,
             },
             tensors,
         )
@@ -254,6 +257,7 @@ def load(path: str | Path) -> Engram:
             metric=value["metric"],
             precision=value["precision"],
             linear=value.get("linear"),
+            temperature=float(value.get("temperature", 0.1)),
             provenance=dict(manifest["provenance"]),
             scales={
                 key.removeprefix("canvases.").removesuffix("#scale"): value

@@ -15,12 +15,47 @@ from ..errors import SettingError
 from ..samples.synthetic import Synthetic
 from .engram import Engram
 from .files import replace_file
+from .lesson import probabilities
 
-__all__ = ["export", "grid", "images", "pictures", "table"]
+__all__ = ["example", "export", "grid", "images", "pictures", "table"]
+
+_EXAMPLE = """data = np.load("{name}.npz")
+x = torch.tensor((data["x"] - data["mean"]) / data["std"]).float().flatten(1)
+y = torch.tensor(data["{labels}"]).float().reshape(len(x), -1)
+model = nn.Sequential(nn.Linear(x.shape[1], 256), nn.ReLU(), nn.Linear(256, y.shape[1]))
+optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
+for _ in range(300):
+    loss = nn.functional.{loss}(model(x), y)
+    optimizer.zero_grad(), loss.backward(), optimizer.step()"""
+_TABLE = """frame = pd.read_parquet("{name}.parquet")
+x, y = frame[{columns}], frame["{target}"]"""
+
+
+def example(engram: Engram, name: str) -> str:
+    """A few lines that read what `export` wrote, and train on it without this library.
+
+    Args:
+        engram: whose export.
+        name: of the file, without its ending.
+
+    Returns:
+        Python; the imports (numpy, torch; pandas for tables of columns) are left out.
+    """
+    classes = isinstance(engram.target, Classes)
+    if isinstance(engram.preprocessing, Columns):
+        columns = [column.name for column in engram.preprocessing.columns]
+        return _TABLE.format(name=name, columns=columns, target=_target(engram))
+    return _EXAMPLE.format(
+        name=name, labels="y_prob" if classes else "y", loss="cross_entropy" if classes else "mse_loss"
+    )
 
 
 def export(engram: Engram, kind: str, path: Path) -> None:
-    """Write the samples of every set.
+    """Write the samples of every set, with labels that any trainer takes.
+
+    Inputs stand in the data's own units. ``y`` has the type that labels had; ``y_prob`` (N, C) are probabilities for
+    cross-entropy and ``y_score`` (N, C) what the replay's squared error reads, which are none (tables: one column a class). An npz archive holds
+    the ``mean`` and ``std`` by which networks standardise, too.
 
     Args:
         engram: whose samples.
@@ -37,11 +72,13 @@ def export(engram: Engram, kind: str, path: Path) -> None:
         for name, samples in engram.sets.items():
             # One set needs no name.
             ending = f"_{name}" if len(engram.sets) > 1 else ""
-            labels, scores = _labels(engram, samples.targets)
             raw = engram.preprocessing.decode(samples.inputs)
             parts = {"x": raw} if isinstance(raw, np.ndarray) else {f"x_{key}": _plain(raw[key]) for key in raw}
-            parts |= {"y": np.asarray(labels, dtype=str if isinstance(engram.target, Classes) else None)}
-            arrays |= {key + ending: value for key, value in (parts | {"y_soft": scores}).items()}
+            labels = engram.target.decode(samples.targets)
+            parts |= {"y": labels.astype(str) if labels.dtype == object else labels}
+            arrays |= {key + ending: value for key, value in (parts | _soft(engram, samples.targets)).items()}
+        if not isinstance(engram.preprocessing, Columns):
+            arrays |= {key: getattr(engram.preprocessing, key).numpy() for key in ("mean", "std")}
         if engram.linear is not None:
             arrays["linear"] = engram.linear.numpy()
         np.savez(content, **arrays)  # type: ignore[arg-type]
@@ -60,7 +97,7 @@ def export(engram: Engram, kind: str, path: Path) -> None:
 
 
 def table(engram: Engram) -> pd.DataFrame:
-    """One row per sample: inputs in raw units, hard label, soft scores of classes, and the set where there are several.
+    """One row per sample: inputs in raw units, label, probabilities and scores of classes, and the set where there are several.
 
     Args:
         engram: whose samples.
@@ -85,10 +122,11 @@ def _table(engram: Engram, samples: Synthetic) -> pd.DataFrame:
             f"{'pixel' if isinstance(engram.preprocessing, Pixels) else 'x'}_{k}" for k in range(flat.shape[1])
         ]
         frame = pd.DataFrame(flat, columns=list(names))
-    labels, scores = _labels(engram, samples.targets)
-    extra: dict[str, object] = {"label" if isinstance(engram.target, Classes) else engram.target.name: list(labels)}
+    labels = engram.target.decode(samples.targets)
+    extra: dict[str, object] = {_target(engram): labels}
     if isinstance(engram.target, Classes):
-        extra |= {f"score {cls}": scores[:, k] for k, cls in enumerate(engram.target.names)}
+        for word, values in zip(("probability", "score"), _soft(engram, samples.targets).values(), strict=True):
+            extra |= {f"{word} {cls}": values[:, k] for k, cls in enumerate(engram.target.names)}
     taken = set(map(str, frame.columns))
     extra = {f"synthetic {key}" if key in taken else key: value for key, value in extra.items()}
     return pd.concat([frame, pd.DataFrame(extra)], axis=1)
@@ -142,10 +180,17 @@ def grid(engram: Engram, side: int = 64, gap: int = 4) -> Image.Image:
     return sheet
 
 
-def _labels(engram: Engram, targets: Tensor) -> tuple[np.ndarray, np.ndarray]:
-    scores = targets.detach().cpu().numpy()
-    # Scores are centred; a hard label reads 0 and 1 again.
-    return engram.target.decode(targets), scores + 1 / scores.shape[1] if isinstance(engram.target, Classes) else scores
+def _target(engram: Engram) -> str:
+    """The column of targets."""
+    return "label" if isinstance(engram.target, Classes) else engram.target.name
+
+
+def _soft(engram: Engram, targets: Tensor) -> dict[str, np.ndarray]:
+    """Labels of classes for cross-entropy and for squared error; a hard label reads 0 and 1 in both."""
+    if not isinstance(engram.target, Classes):
+        return {}
+    chances = probabilities(targets.detach().cpu(), engram.temperature)
+    return {"y_prob": chances.numpy(), "y_score": (targets.detach().cpu() + 1 / engram.target.outputs).numpy()}
 
 
 def _plain(column: pd.Series) -> np.ndarray:

@@ -124,8 +124,9 @@ class RunFolder:
         curves: Any,
         directions: Any,
         protocol: str = "",
+        panel: Any = None,
     ) -> None:
-        """Write every run of every row, times, curves, and the directions that are held."""
+        """Write every run of every row, times, curves, the directions that are held, and what foreign learners say."""
         lines = [json.dumps({"row": name} | row) for name, row in scores.items()]
         replace_file(self.folder / "results.jsonl", ("\n".join(lines) + "\n").encode())
         record = {
@@ -134,6 +135,7 @@ class RunFolder:
             "seconds": dict(seconds),
             "curves": curves,
             "directions": directions,
+            "panel": panel,
         }
         replace_file(self.folder / "run.json", json.dumps(record).encode())
         self.judged.unlink(missing_ok=True)

@@ -2,8 +2,6 @@
 
 import math
 
-import torch
-
 from ..data.problem import Problem
 from ..errors import BudgetError
 from .budget import Budget, Bytes, PerClass, Precision
@@ -74,7 +72,7 @@ def shares(problem: Problem, budget: Budget, item_bytes: int) -> tuple[int, ...]
         return counts
     sizes = [len(rows) for rows in problem.train.by_class]
     if isinstance(budget, PerClass) and budget.count > min(sizes):
-        name = problem.target.decode(torch.eye(problem.classes))[sizes.index(min(sizes))]
+        name = getattr(problem.target, "names", ())[sizes.index(min(sizes))]
         raise BudgetError(f"{budget.count} per class were asked for and class {name!r} has {min(sizes)} training rows")
     return _poured(sum(counts), sizes)
 
