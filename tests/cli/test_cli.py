@@ -250,25 +250,25 @@ def test_import_and_help_stay_light():
 
 
 def test_ctrl_c_saves_and_resume_ends_where_an_unbroken_run_ends(capsys, monkeypatch):
-    from engram.distillation.methods.performance_matching import PerformanceMatching
+    from engram.distillation.matcher import Matcher
 
     settings = ["distill", "digits", "--steps", "40", "--seeds", "0", "--network", "mlp:width=32"]
     assert call(*settings, "--out", "whole.engram") == 0
-    step = PerformanceMatching.step
+    step = Matcher.step
 
     def pressed(self, state, *rest):
         if state.step == 23:
             raise KeyboardInterrupt
         return step(self, state, *rest)
 
-    monkeypatch.setattr(PerformanceMatching, "step", pressed)
+    monkeypatch.setattr(Matcher, "step", pressed)
     capsys.readouterr()
     assert call(*settings, "--out", "half.engram") == 130
     said = " ".join(capsys.readouterr().err.split())
     assert "interrupted at step 23 of 40" in said
     assert "repeat the command with --resume" in said
     assert not Path("half.engram").exists()
-    monkeypatch.setattr(PerformanceMatching, "step", step)
+    monkeypatch.setattr(Matcher, "step", step)
     assert call(*settings, "--out", "half.engram", "--seed", "1", "--resume") == 2, "other settings are refused"
     assert call(*settings, "--out", "half.engram", "--resume") == 0
     assert Path("whole.engram").read_bytes() == Path("half.engram").read_bytes()

@@ -8,6 +8,7 @@ from .method import Method
 from .methods.characteristic_matching import CharacteristicMatching
 from .methods.distribution_matching import DistributionMatching
 from .methods.gradient_matching import GradientMatching
+from .methods.kernel_matching import KernelMatching
 from .methods.linear_gradient_matching import LinearGradientMatching
 from .methods.performance_matching import PerformanceMatching
 from .methods.trajectory_matching import TrajectoryMatching
@@ -19,6 +20,7 @@ __all__ = [
     "DistributionMatching",
     "GradientMatching",
     "Implicit",
+    "KernelMatching",
     "LinearGradientMatching",
     "Method",
     "PerformanceMatching",

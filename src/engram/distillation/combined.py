@@ -1,6 +1,6 @@
 """A weighted sum of objectives, on the same samples and the same networks."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -10,6 +10,7 @@ from ..data.problem import Problem
 from ..errors import SettingError
 from ..learning.training import Training
 from ..numerics.optimizers import Params
+from ..samples.canvas import Canvas
 from .buffers import Prepared
 from .matcher import Matcher, Pooled, StepContext
 
@@ -78,3 +79,8 @@ class Combined(Pooled):
         for term in self.terms:
             found = found + term.prepare(problem, training, seed, watch)
         return found
+
+    def others(self, canvases: Mapping[str, Canvas], problem: Problem) -> float | None:
+        """What the terms say of learners beside the replay; None where none does."""
+        found = [term.others(canvases, problem) for term in self.terms if hasattr(term, "others")]
+        return sum(found) / len(found) if found else None

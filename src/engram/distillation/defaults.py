@@ -5,20 +5,25 @@ from typing import Literal
 from ..data.intrinsic_dimension import dimension
 from ..data.preprocessing.pixels import Pixels
 from ..data.problem import Problem
-from ..learning.network import Network
+from ..learning.network import Network, large_image
 from ..learning.networks.convnet import ConvNet
 from ..learning.networks.mlp import MLP
 from ..learning.training import Training
 from ..samples.budget import Budget, Items, PerClass, Precision
 from .combined import Combined
+from .matcher import Matcher
 from .method import Method
 from .methods.distribution_matching import DistributionMatching
+from .methods.kernel_matching import KernelMatching
 from .methods.performance_matching import PerformanceMatching
 
 __all__ = ["Teaches", "budget", "method", "network", "precision", "training"]
 
 _TILES = 2
 """Along a side of a stored image."""
+
+_NEAR = 0.5
+"""How much samples are held by real rows."""
 
 
 def network(problem: Problem) -> Network:
@@ -84,11 +89,11 @@ Teaches = Literal["any", "replay"]
 
 
 def method(problem: Problem, teaches: Teaches = "any", most: int = 1) -> Method:
-    """Performance matching with settings for the kind of data; beside a distribution term where others shall learn too.
+    """Performance matching with settings for the kind of data; beside further terms where others shall learn too.
 
-    The closed form ties samples to the readout that it solves. On images of 28 pixels and more, four tiles for each
-    stored image and a term that matches class means of features teach other trainings more (`benchmarks/README.md`), and
-    the own replay as well. Smaller images and tables have one setting for both.
+    The closed form ties samples to the readout that it solves. For whoever trains another way, learners in closed form
+    (`KernelMatching`) are matched as well; on images of 28 pixels and more, class means of features too, and each stored
+    image is cut into four tiles (`benchmarks/README.md` has what each is worth).
 
     Few rows of few numbers are soon learnt by heart: tables get whole batches with noise, and fewer steps.
     The noise falls as one over the root of the rows: many rows are their own noise.
@@ -97,20 +102,33 @@ def method(problem: Problem, teaches: Teaches = "any", most: int = 1) -> Method:
         problem: the data.
         teaches: any, or replay.
         most: items that the budget has for a class; tiles start as four real rows each, which a class must
-            have. Images of odd sides, and real targets, have one setting for both.
+            have. Images of odd sides have one setting for both.
 
     Returns:
         The method.
 
     Example:
         >>> from engram import load_problem
-        >>> method(load_problem("wine")).noise
+        >>> method(load_problem("wine"), "replay").noise
         0.5
     """
+    own = _for_replay(problem)
+    if teaches == "replay":
+        return own
+    if not large_image(problem.task.shape):
+        # Convolutions share less with those learners than tables' networks do: their own replay would pay for more.
+        weight = 0.3 if len(problem.task.shape) == 3 else 1.0
+        return _with(own, (KernelMatching(near=_NEAR),), (weight,), steps=max(own.steps, 1000))
+    if not _tiled(problem, most):
+        return own
+    means = DistributionMatching(batch=32, augment="crop_scale_rotate")
+    return _with(own, (means,), (0.3,), steps=800, formation=_TILES)
+
+
+def _for_replay(problem: Problem) -> PerformanceMatching:
     if len(problem.task.shape) == 3:
-        if min(problem.task.shape[1:]) >= 28:
-            own = PerformanceMatching(rate=0.05, batch=128, pool=10, temperature=0.07)
-            return _for_any(own) if teaches == "any" and _tiled(problem, most) else own
+        if large_image(problem.task.shape):
+            return PerformanceMatching(rate=0.05, batch=128, pool=10, temperature=0.07)
         return PerformanceMatching()
     noise = round(min(0.5, 10 / len(problem.train) ** 0.5), 3)
     return PerformanceMatching(
@@ -124,17 +142,20 @@ def _tiled(problem: Problem, most: int) -> bool:
     return even and problem.classes is not None and min(map(len, problem.train.by_class)) >= most * _TILES**2
 
 
-def _for_any(own: PerformanceMatching) -> Combined:
-    means = DistributionMatching(batch=32, augment="crop_scale_rotate")
+def _with(
+    own: PerformanceMatching, terms: tuple[Matcher, ...], weights: tuple[float, ...], steps: int, formation: int = 1
+) -> Combined:
+    """Performance matching beside other terms, at its own rates."""
     return Combined(
-        steps=800,
+        steps=steps,
         rate=own.rate,
         label_rate=own.label_rate,
         batch=own.batch,
         pool=own.pool,
-        formation=_TILES,
-        terms=(own, means),
-        weights=(1.0, 0.3),
+        networks=own.networks,
+        formation=formation,
+        terms=(own, *terms),
+        weights=(1.0, *weights),
     )
 
 

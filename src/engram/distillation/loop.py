@@ -35,10 +35,11 @@ class Run:
         state: of the method.
         step: outer steps taken.
         best: the canvases that did best on `select` so far, by set name.
-        best_score: their score.
+        best_score: their score, of networks taught by replay.
         history: (step, loss, validation score) at every validation.
         status: running, or diverged at a step.
         seconds: that it took so far, in all processes together.
+        best_choice: by what they were chosen: that score, or its mean with others' where the method teaches others too.
     """
 
     state: Any
@@ -48,6 +49,7 @@ class Run:
     history: tuple[tuple[int, float, float], ...] = ()
     status: str = "running"
     seconds: float = 0.0
+    best_choice: float = float("-inf")
 
 
 def iterate(
@@ -108,7 +110,8 @@ def run(plan: Plan, problem: Problem, start: Run | None = None) -> Iterator[tupl
         canvases = method.export(state)
         # With nothing to optimise there is nothing to choose.
         value = _validate(canvases, problem, training, precision) if method.steps else float("nan")
-        start = Run(state, 0, canvases, value, ((0, float("nan"), value),))
+        choice = _choice(method, value, canvases, problem) if method.steps else value
+        start = Run(state, 0, canvases, value, ((0, float("nan"), value),), best_choice=choice)
     current = start
     yield current, {}
     while current.step < method.steps and current.status == "running":
@@ -124,13 +127,10 @@ def run(plan: Plan, problem: Problem, start: Run | None = None) -> Iterator[tupl
             canvases = method.export(state)
             value = _validate(canvases, problem, training, precision)
             history = (*current.history, (current.step, float(metrics.get("loss", float("nan"))), value))
-            better = value >= current.best_score or not np.isfinite(current.best_score)
-            current = replace(
-                current,
-                history=history,
-                best=canvases if better else current.best,
-                best_score=value if better else current.best_score,
-            )
+            choice = _choice(method, value, canvases, problem)
+            if choice >= current.best_choice or not np.isfinite(current.best_choice):
+                current = replace(current, best=canvases, best_score=value, best_choice=choice)
+            current = replace(current, history=history)
         current = replace(current, seconds=time.perf_counter() - begun)
         yield current, metrics
 
@@ -156,6 +156,13 @@ def _validate(canvases: Mapping[str, Canvas], problem: Problem, training: Traini
     except DivergenceError:
         return float("-inf")
     return float(score(problem.metric, outputs(fitted, problem.validation), problem.validation.targets).mean())
+
+
+def _choice(method: Method, own: float, canvases: Mapping[str, Canvas], problem: Problem) -> float:
+    """By what a checkpoint is chosen."""
+    others = getattr(method, "others", None)
+    found = None if others is None else others(canvases, problem)
+    return own if found is None else (own + found) / 2
 
 
 def as_engram(
