@@ -15,7 +15,7 @@ from pathlib import Path
 
 from engram import PerClass, distill, load_problem
 from engram.data import Problem
-from engram.evaluation.protocol import scores_on_test
+from engram.evaluation.baselines import scores_on_test
 from engram.evaluation.variants import hardened
 from engram.learning import MLP, ConvNet, Descent, Loss, Phase, Training, fit
 from engram.memory.files import append_line

@@ -75,15 +75,15 @@ def test_the_artefact_is_there_before_anything_is_judged(monkeypatch):
 
 def test_judging_that_was_cut_short_goes_on_and_ends_alike(monkeypatch):
     whole = engram.run("wine", out="whole.engram", **FAST)
-    calls, measured = [], protocol._baseline
+    calls, measured = [], protocol.Baselines.row
 
-    def counted(name, *rest):
+    def counted(self, name, *rest):
         calls.append(name)
         if len(calls) == 5:
             raise KeyboardInterrupt
-        return measured(name, *rest)
+        return measured(self, name, *rest)
 
-    monkeypatch.setattr(protocol, "_baseline", counted)
+    monkeypatch.setattr(protocol.Baselines, "row", counted)
     with pytest.raises(KeyboardInterrupt):
         engram.run("wine", **FAST)
     full = protocol.train_full

@@ -70,8 +70,12 @@ class Cell:
             "budget": str(self.budget),
             "network": self.network,
             "seed": self.seed,
-            # Rows that version 0.1.0 wrote are found again.
-            "recipe": encode(recipe) | {"kind": "benchmark:Recipe"},
+            # Rows that version 0.1.0 wrote, which knew no panel, are found again.
+            "recipe": {
+                key: "benchmark:Recipe" if key == "kind" else value
+                for key, value in encode(recipe).items()
+                if (key, value) != ("panel", "none")
+            },
         }
 
     def key(self, recipe: "Recipe") -> str:
@@ -89,6 +93,7 @@ class Recipe:
         networks: networks trained for each score.
         judges: further architectures on which every engram is judged.
         device: kind of device, cpu or cuda.
+        panel: foreign learners by which every engram is judged: none, quick or full.
 
     Raises:
         SettingError: no network.
@@ -99,6 +104,7 @@ class Recipe:
     networks: int = 3
     judges: tuple[str, ...] = ()
     device: str = "cpu"
+    panel: str = "none"
 
     def __post_init__(self) -> None:
         if self.networks < 1:

@@ -14,12 +14,14 @@ from ..distillation.checkpoint import load_checkpoint, save_checkpoint
 from ..distillation.loop import Run, as_engram, run
 from ..distillation.plan import Plan
 from ..errors import ArtefactError, DivergenceError
+from ..evaluation.baselines import scores_on_test
 from ..evaluation.ceiling import full_steps, train_full
-from ..evaluation.protocol import scores_on_test
+from ..evaluation.learners import LEARNERS, learner_names
 from ..evaluation.variants import hardened, plain
 from ..learning.fitting import fit
 from ..learning.network import Network
 from ..memory.engram import Engram
+from ..memory.lesson import Lesson
 from ..spec import parse, render
 from .grid import FULL, Cell, Recipe
 
@@ -134,7 +136,7 @@ def _soft(memory: Engram) -> bool:
 def _judged(
     memory: Engram, problem: Problem, recipe: Recipe, seeds: list[int]
 ) -> tuple[dict[str, list[float]], list[str]]:
-    """Scores under the training's own recipe, without augmentation, with hard labels, and on other networks.
+    """Scores under the training's own recipe, without augmentation, with hard labels, on other networks, by foreign learners.
 
     And the names of those that diverged.
     """
@@ -154,4 +156,7 @@ def _judged(
             scores[name] = list(scores_on_test(fit(training, problem.task, taught.sets, seeds), problem))
         except DivergenceError:
             diverged.append(name)
+    for learner in learner_names(problem, recipe.panel) if len(memory.canvases) == 1 else ():
+        lessons = [Lesson.of(memory)] * len(seeds)
+        scores[f"by {learner}"] = LEARNERS[learner].judge(lessons, problem, seeds, problem.test)
     return scores, diverged

@@ -28,6 +28,7 @@ __all__ = [
     "force_option",
     "json_option",
     "listen",
+    "panel_options",
     "progress",
     "say",
     "scores_table",
@@ -54,6 +55,28 @@ def source_options(function: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--split", metavar="COLUMN", help="Column that says train, test (and select) for each row."),
         click.option("--group", metavar="COLUMN", help="Column whose equal values stay in one split."),
         click.option("--target", metavar="COLUMN", help="Column to predict (tables)."),
+    ):
+        function = option(function)
+    return function
+
+
+def panel_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Which foreign learners judge."""
+    for option in (
+        click.option(
+            "--judge",
+            "judges",
+            multiple=True,
+            metavar="LEARNER",
+            help="One more of them (engram list shows all); repeat.",
+        ),
+        click.option(
+            "--panel",
+            type=click.Choice(["none", "quick", "full"]),
+            default="quick",
+            show_default=True,
+            help="Learners of other libraries and recipes that judge too; quick at most doubles the judging.",
+        ),
     ):
         function = option(function)
     return function
@@ -183,7 +206,34 @@ def scores_table(scores: Any, title: str) -> None:
                 gap,
                 style="bold green" if name == "engram" else None,
             )
-    Console(highlight=False).print(table)
+    console = Console(highlight=False)
+    console.print(table)
+    if scores.panel is not None:
+        console.print(_panel_table(scores.panel))
+
+
+def _panel_table(panel: Any) -> Table:
+    """What foreign learners say."""
+    from ..evaluation.panel import coresets_win
+    from ..evaluation.scores import TEACHERS
+
+    caption = (
+        f"portability {panel.portability:.2f}: the share of learners whom the engram teaches better than the better of both "
+        "others by two standard errors, a tie counting half"
+    )
+    if losers := coresets_win(panel):
+        caption += f"; trees ({', '.join(losers)}) learn more from real or averaged rows, as is known of distilled data"
+    table = Table(
+        title="other learners, at equal bytes, hard labels",
+        title_justify="left",
+        caption_justify="left",
+        caption=caption,
+    )
+    for heading in ("learner", "engram", "random rows", "k-means centres", "engram minus the better"):
+        table.add_column(heading, justify="left" if heading == "learner" else "right", no_wrap=True)
+    for name, row in panel.as_json()["learners"].items():
+        table.add_row(name, *(_plus_minus(row[teacher]) for teacher in TEACHERS), _plus_minus(row["gain"], signed=True))
+    return table
 
 
 def _caption(scores: Any) -> str:

@@ -13,6 +13,9 @@ from ._terminal import device_option, emit, force_option, json_option, progress,
 _TABLE = ("dataset", "budget", "network", "recipe", "metric")
 """By what a table says of what it is."""
 
+_FACTS = ("method", "kind", "items", "bytes", "seconds", "memory", "settings", "portability")
+"""Of a line, as they are."""
+
 
 @click.group("benchmark")
 def command() -> None:
@@ -36,6 +39,13 @@ def command() -> None:
     "--network", "networks", multiple=True, help="Networks to distil on; by the kind of data if absent; repeat."
 )
 @click.option("--judge", "judges", multiple=True, help="Further networks on which every engram is judged; repeat.")
+@click.option(
+    "--panel",
+    type=click.Choice(["none", "quick", "full"]),
+    default="quick",
+    show_default=True,
+    help="Other learners by which every engram is judged; none goes on with rows of version 0.1.",
+)
 @click.option("--seeds", type=click.IntRange(1), help="Seeds 0, 1, ... (default 5; 3 with --quick).")
 @click.option("--evaluations", type=click.IntRange(1), default=3, show_default=True, help="Networks per score.")
 @click.option("--steps", type=click.IntRange(0), help="Outer steps in place of each method's own.")
@@ -58,6 +68,7 @@ def run(
     items: tuple[int, ...],
     networks: tuple[str, ...],
     judges: tuple[str, ...],
+    panel: str,
     seeds: int | None,
     evaluations: int,
     steps: int | None,
@@ -87,7 +98,7 @@ def run(
     check_writable(out, force or resume)
     words = all_methods() if not methods or "all" in methods else methods
     place = device_of(device)
-    recipe = Recipe(quick, steps, evaluations, judges, place.partition(":")[0])
+    recipe = Recipe(quick, steps, evaluations, judges, place.partition(":")[0], panel)
     # Wrong words are refused before anything runs.
     for text in data:
         find(text)
@@ -188,8 +199,8 @@ def _plain(table: Any) -> dict[str, Any]:
         measured = {key: getattr(line, key) for key in ("score", "select", "plain", "label", "augmented")}
         lines.append(
             {key: value.as_json() if value else None for key, value in measured.items()}
-            | {key: getattr(line, key) for key in ("method", "kind", "items", "bytes", "seconds", "memory", "settings")}
-            | {key: {k: v.as_json() for k, v in getattr(line, key).items()} for key in ("gains", "transfer")}
+            | {key: getattr(line, key) for key in _FACTS}
+            | {key: {k: v.as_json() for k, v in getattr(line, key).items()} for key in ("gains", "transfer", "panel")}
         )
     return {name: getattr(table, name) for name in _TABLE} | {"lines": lines, "unfinished": len(table.failures)}
 
@@ -219,12 +230,23 @@ def _print(found: Any) -> None:
             padding=(0, 1, 0, 0),
             box=None,
         )
-        for heading in ("method", part.metric, "- random", "- random + soft", "LRS", "ARS", "bytes", "seconds"):
+        for heading in (
+            "method",
+            part.metric,
+            "- random",
+            "- random + soft",
+            "LRS",
+            "ARS",
+            "port.",
+            "bytes",
+            "seconds",
+        ):
             table.add_column(heading, justify="left" if heading == "method" else "right", no_wrap=True)
         for line in part.lines:
             gains = [plus_minus(line.gains.get(name), True) for name in ("random", "random:labels=teacher")]
             robust = [plus_minus(value, False, 1) for value in (line.label, line.augmented)]
-            cost = [f"{line.bytes:,}", spent(line)]
+            ported = "" if line.portability is None else f"{line.portability:.2f}"
+            cost = [ported, f"{line.bytes:,}", spent(line)]
             style = {"full": "bold", "baseline": "dim"}.get(line.kind)
             table.add_row(line.method, plus_minus(line.score), *gains, *robust, *cost, style=style)
         console.print(table)

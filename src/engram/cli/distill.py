@@ -12,6 +12,7 @@ from ._terminal import (
     emit,
     force_option,
     json_option,
+    panel_options,
     say,
     scores_table,
     seed_option,
@@ -50,6 +51,7 @@ from ._terminal import (
 @seed_option
 @click.option("--seeds", default=5, show_default=True, help="Networks per row of the evaluation; 0 skips it.")
 @click.option("--full-steps", type=click.IntRange(1), help="Steps of training on all data; by its size if absent.")
+@panel_options
 @device_option
 @click.option("--out", type=click.Path(path_type=Path), help="File to write; SOURCE.engram if absent.")
 @click.option("--resume", is_flag=True, help="Continue the run that was interrupted; show one that is finished.")
@@ -72,6 +74,8 @@ def command(
     seed: int,
     seeds: int,
     full_steps: int | None,
+    panel: Any,
+    judges: tuple[str, ...],
     device: str,
     out: Path | None,
     resume: bool,
@@ -116,6 +120,8 @@ def command(
             seed=seed,
             seeds=seeds,
             full_steps=full_steps,
+            panel=panel,
+            judges=judges,
             report=report,
             device=device,
             resume=resume,

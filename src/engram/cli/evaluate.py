@@ -10,6 +10,7 @@ from ._terminal import (
     device_option,
     emit,
     json_option,
+    panel_options,
     say,
     scores_table,
     source_options,
@@ -26,6 +27,7 @@ from ._terminal import (
 @click.option("--seeds", default=5, show_default=True, help="Networks per row.")
 @click.option("--baselines/--no-baselines", default=True, help="Train real and averaged rows too.")
 @click.option("--full-steps", type=click.IntRange(1), help="Steps of training on all data; by its size if absent.")
+@panel_options
 @device_option
 @verbosity_options
 @json_option
@@ -37,6 +39,8 @@ def command(
     seeds: int,
     baselines: bool,
     full_steps: int | None,
+    panel: Any,
+    judges: tuple[str, ...],
     device: str,
     as_json: bool,
     **settings: Any,
@@ -64,16 +68,24 @@ def command(
         say(f"note: {note}")
     spare_threads(problem.task.shape)
     protocol = Protocol(
-        seeds=seeds, network=parse("networks", network) if network else None, baselines=baselines, full_steps=full_steps
+        seeds=seeds,
+        network=parse("networks", network) if network else None,
+        baselines=baselines,
+        full_steps=full_steps,
+        panel=panel,
+        judges=judges,
     )
     with Bars() as bars:
-        scores = evaluate(memory.to(place), problem.to(place), protocol, of_rows(len(row_names(protocol)), bars.show))
+        scores = evaluate(
+            memory.to(place), problem.to(place), protocol, of_rows(len(row_names(protocol, memory, problem)), bars.show)
+        )
     if as_json:
         emit(
             {
                 "file": str(file),
                 "metric": scores.metric,
                 "scores": scores.as_json(),
+                "panel": scores.panel.as_json() if scores.panel else None,
                 "items": memory.items,
                 "bytes": {"engram": memory.bytes, "data": problem.bytes},
                 "ratio": problem.bytes / memory.bytes,

@@ -10,8 +10,9 @@ from ._terminal import emit, json_option
 @click.command("list")
 @json_option
 def command(as_json: bool) -> None:
-    """Show built-in datasets, methods, papers' settings, networks, links and studies, with their fields."""
+    """Show built-in datasets, methods, papers' settings, networks, links, studies and learners, with their fields."""
     from ..distillation.published import PUBLISHED
+    from ..evaluation.learners import LEARNERS
     from ..spec import load, names, render
 
     found = {
@@ -19,8 +20,9 @@ def command(as_json: bool) -> None:
         for folder in ("sources", "methods", "networks", "links", "studies")
     }
     papers = {name: {"paper": p.paper, "method": render(p.method), "note": p.note} for name, p in PUBLISHED.items()}
+    learners = {name: learner.said for name, learner in LEARNERS.items()}
     if as_json:
-        emit(found | {"published": papers})
+        emit(found | {"published": papers, "learners": learners})
         return
     for folder, components in found.items():
         click.secho(folder, bold=True)
@@ -35,6 +37,9 @@ def command(as_json: bool) -> None:
         click.echo(f"      {paper['method']}")
         if paper["note"]:
             click.echo(f"      {paper['note']}")
+    click.secho("learners (each a word for --judge)", bold=True)
+    for name, said in learners.items():
+        click.echo(f"  {name}: {said}")
 
 
 def _fields(cls: type) -> dict[str, str]:

@@ -3,6 +3,6 @@
 from .directions import Directions, directions
 from .fidelity import Fidelity, fidelity
 from .protocol import Protocol, evaluate
-from .scores import Row, Scores
+from .scores import Panel, Row, Scores
 
-__all__ = ["Directions", "Fidelity", "Protocol", "Row", "Scores", "directions", "evaluate", "fidelity"]
+__all__ = ["Directions", "Fidelity", "Panel", "Protocol", "Row", "Scores", "directions", "evaluate", "fidelity"]

@@ -15,7 +15,6 @@ from torch import Tensor
 
 from ..data.metrics import Metric, score
 from ..data.problem import Problem
-from ..data.split import Split
 from ..distillation.labels import relabelled
 from ..errors import DivergenceError
 from ..learning.experts import Experts, Watch, learn, share_done
@@ -25,6 +24,7 @@ from ..learning.training import Descent, Loss, Phase, Training
 from ..numerics.optimizers import Adam, Params
 from ..random import minibatch
 from ..samples.canvas.plain import Plain
+from .learners import score_estimator
 
 __all__ = ["Full", "Linear", "full_steps", "train_full", "train_linear"]
 
@@ -179,18 +179,13 @@ def train_linear(problem: Problem, seed: int = 0) -> Linear:
             for strength in 10.0 ** np.arange(-4, 3)
         ]
     with _quiet():
-        best = max((model.fit(x, y) for model in models), key=lambda model: _judge(model, problem, problem.validation))
+        best = max(
+            (model.fit(x, y) for model in models), key=lambda model: score_estimator(model, problem, problem.validation)
+        )
     note = f"linear model on {len(rows)} of {len(problem.train)} rows" if len(rows) < len(problem.train) else ""
-    return Linear(_judge(best, problem, problem.validation), _judge(best, problem, problem.test), note)
-
-
-def _judge(model: Any, problem: Problem, split: Split) -> float:
-    """Score a scikit-learn model, a batch at a time."""
-    found = [torch.from_numpy(model.predict(x.flatten(1).cpu().numpy())) for x, _, _ in split.batches()]
-    outputs, targets = torch.cat(found), split.targets.cpu()
-    if problem.classes:
-        return float(score(problem.metric, torch.nn.functional.one_hot(outputs, problem.classes).float(), targets))
-    return float(score(problem.metric, outputs.float().reshape(targets.shape), targets))
+    return Linear(
+        score_estimator(best, problem, problem.validation), score_estimator(best, problem, problem.test), note
+    )
 
 
 @contextmanager

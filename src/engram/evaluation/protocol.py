@@ -3,39 +3,26 @@
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import torch
 
-from ..data.metrics import score
 from ..data.problem import Problem
-from ..distillation.methods.herding import Herding
-from ..distillation.methods.k_center import KCenter
-from ..distillation.methods.k_means import KMeans
-from ..distillation.methods.random import Random
-from ..errors import DataError, DivergenceError, SettingError
-from ..learning.fitting import Fitted, fit, outputs
+from ..errors import DataError, SettingError
+from ..learning.fitting import fit
 from ..learning.network import Network
-from ..learning.training import Training
 from ..memory.engram import Engram
-from ..samples.budget import Budget, Items, Precision
-from ..samples.canvas.plain import Plain
-from ..samples.spending import number_bytes
 from ..spec import encode
+from .baselines import BASELINES, TAUGHT, Baselines, scores_on_test
 from .ceiling import Full, full_steps, train_full, train_linear
-from .scores import Row, Scores
+from .learners import learner_names
+from .panel import judged_by
+from .scores import TEACHERS, Panel, Row, Scores
 
-__all__ = ["Protocol", "evaluate", "row_names", "scores_on_test"]
+__all__ = ["Protocol", "evaluate", "row_name", "row_names"]
 
-_BASELINES = {
-    "random": Random(),
-    "random_soft": Random(),
-    "k_means": KMeans(),
-    "herding": Herding(),
-    "k_center": KCenter(),
-}
-_TAUGHT = ("random_soft", "random_soft_bytes")
-"""Baselines that the ceiling's networks label."""
+_BY = " by "
+"""Between a learner and its teacher."""
 
 
 @dataclass(frozen=True)
@@ -47,9 +34,11 @@ class Protocol:
         network: another architecture than the engram's own.
         baselines: whether real and averaged rows at equal items and equal bytes are trained too.
         full_steps: Adam steps of training on everything; by the data's size when None.
+        panel: which foreign learners judge too (`learners.learner_names`): quick at most doubles an evaluation.
+        judges: further ones by name.
 
     Raises:
-        SettingError: fewer than one seed.
+        SettingError: fewer than one seed, another panel.
 
     Example:
         >>> Protocol(seeds=2).baselines
@@ -60,10 +49,14 @@ class Protocol:
     network: Network | None = None
     baselines: bool = True
     full_steps: int | None = None
+    panel: Literal["none", "quick", "full"] = "quick"
+    judges: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.seeds < 1:
             raise SettingError(f"seeds is {self.seeds}: evaluate at least one network")
+        if self.panel not in ("none", "quick", "full"):
+            raise SettingError(f"panel is {self.panel!r}: choose none, quick or full")
         if self.full_steps is not None and self.full_steps < 1:
             raise SettingError(f"full_steps is {self.full_steps}: train on everything for at least one step")
 
@@ -117,13 +110,41 @@ def evaluate(
         watch(name, 1.0)
         if keep is not None:
             keep(name, row)
-    return Scores(problem.metric.value, {name: rows[name] for name in row_names(protocol)}, problem.notes)
+    return _scores(problem, {name: rows[name] for name in row_names(protocol, engram, problem)})
 
 
-def row_names(protocol: Protocol) -> list[str]:
-    """The rows of an evaluation, in order."""
-    baselines = [name + suffix for name in _BASELINES for suffix in ("", "_bytes")]
-    return ["engram", "full", *(baselines if protocol.baselines else [])]
+def row_names(protocol: Protocol, engram: Engram, problem: Problem) -> list[str]:
+    """The rows of an evaluation, in order: networks by the engram's own training, then ``LEARNER by TEACHER``.
+
+    Raises:
+        UnknownNameError: a judge that is not known.
+    """
+    baselines = [name + suffix for name in BASELINES for suffix in ("", "_bytes")]
+    # Several sets are read by the engram's own phases alone.
+    learners = learner_names(problem, protocol.panel, protocol.judges) if len(engram.canvases) == 1 else []
+    return [
+        "engram",
+        "full",
+        *(baselines if protocol.baselines else []),
+        *(row_name(learner, teacher) for learner in learners for teacher in TEACHERS),
+    ]
+
+
+def row_name(learner: str, teacher: str) -> str:
+    """The name of a row of the panel."""
+    return f"{learner}{_BY}{teacher}"
+
+
+def _scores(problem: Problem, rows: dict[str, Row]) -> Scores:
+    own: dict[str, Row] = {}
+    learners: dict[str, dict[str, Row]] = {}
+    for name, row in rows.items():
+        learner, by, teacher = name.partition(_BY)
+        if by:
+            learners.setdefault(learner, {})[teacher] = row
+        else:
+            own[name] = row
+    return Scores(problem.metric.value, own, problem.notes, Panel(learners) if learners else None)
 
 
 def _alike(one: Any, other: Any) -> bool:
@@ -139,45 +160,30 @@ def _rows(
     watch: Callable[[str, float], None],
     known: frozenset[str],
 ) -> Iterator[tuple[str, Row]]:
-    missing = [name for name in row_names(protocol) if name not in known]
+    missing = [name for name in row_names(protocol, engram, problem) if name not in known]
     seeds = list(range(protocol.seeds))
     training = engram.training if protocol.network is None else engram.training.on(protocol.network)
+    baselines = Baselines(engram, problem, training, tuple(seeds))
     if "engram" in missing:
         begun = time.perf_counter()
         fitted = fit(training, problem.task, engram.sets, seeds)
         seconds = (time.perf_counter() - begun) / len(seeds)
         yield "engram", Row(scores_on_test(fitted, problem), engram.items, engram.canvas_bytes, seconds)
-    if {"full", *_TAUGHT} & set(missing):
-        yield from _with_full(engram, problem, protocol, training, seeds, watch, missing)
-    for name in _BASELINES:
-        if name + "_bytes" not in _TAUGHT:
-            for suffix, budget in _budgets(engram, problem, soft=False):
-                if name + suffix in missing:
-                    yield name + suffix, _baseline(name, budget, engram, problem, training, seeds)
-
-
-def _with_full(
-    engram: Engram,
-    problem: Problem,
-    protocol: Protocol,
-    training: Training,
-    seeds: list[int],
-    watch: Callable[[str, float], None],
-    missing: list[str],
-) -> Iterator[tuple[str, Row]]:
-    """The ceiling, and at once the rows that its networks label, so that a run cut short seldom trains it again."""
-    full = train_full(
-        problem,
-        training.network,
-        seeds,
-        full_steps(problem) if protocol.full_steps is None else protocol.full_steps,
-        watch=lambda done: watch("full", done),
-    )
-    if "full" in missing:
-        yield "full", _ceiling(problem, full)
-    for suffix, budget in _budgets(engram, problem, soft=True):
-        if "random_soft" + suffix in missing:
-            yield "random_soft" + suffix, _baseline("random_soft", budget, engram, problem, training, seeds, full)
+    if {"full", *TAUGHT} & set(missing):
+        # The ceiling, and at once the rows that its networks label, so that a run cut short seldom trains it again.
+        steps = full_steps(problem) if protocol.full_steps is None else protocol.full_steps
+        full = train_full(problem, training.network, seeds, steps, watch=lambda done: watch("full", done))
+        if "full" in missing:
+            yield "full", _ceiling(problem, full)
+        for name in missing:
+            if name in TAUGHT:
+                yield name, baselines.row(name, full)
+    for name in missing:
+        learner, by, teacher = name.partition(_BY)
+        if by:
+            yield name, judged_by(learner, teacher, engram, problem, baselines)
+        elif name not in ("engram", "full", *TAUGHT):
+            yield name, baselines.row(name)
 
 
 def _ceiling(problem: Problem, full: Full) -> Row:
@@ -186,59 +192,3 @@ def _ceiling(problem: Problem, full: Full) -> Row:
     if linear.select > float(full.select.mean()):
         runs, note = (linear.test,) * len(runs), linear.note or "tuned linear model"
     return Row(runs, len(problem.train), len(problem.train) * problem.row_bytes(), full.seconds, note)
-
-
-def _budgets(engram: Engram, problem: Problem, soft: bool) -> Iterator[tuple[str, Budget]]:
-    """The engram's own number of items; then as many real rows as its bytes hold."""
-    items = min(engram.items, len(problem.train))
-    yield "", Items(items)
-    row = _item_bytes(problem, engram.precision, soft)
-    fit_in = min(len(problem.train), max(engram.canvas_bytes // row, problem.classes or 2))
-    yield "_bytes", Items(fit_in)
-
-
-def _baseline(
-    name: str,
-    budget: Budget,
-    engram: Engram,
-    problem: Problem,
-    training: Training,
-    seeds: list[int],
-    teacher: Full | None = None,
-) -> Row:
-    method = _BASELINES[name]
-    canvases: list[Plain] = []
-    for seed in seeds:
-        if canvases and name in ("herding", "k_center"):
-            canvases.append(canvases[0])  # no draw in them: the seeds differ in the network alone
-            continue
-        plain = method.init(problem, training, budget, Precision.FLOAT32, seed).canvas
-        assert isinstance(plain, Plain)
-        canvases.append(plain if teacher is None else teacher.soften(problem, plain))
-    fewest = min(len(canvas.inputs) for canvas in canvases)
-    begun = time.perf_counter()
-    names = {phase.data for phase in training.phases}
-    sets = [dict.fromkeys(names, canvas.decode()) for canvas in canvases]
-    groups = [(sets, seeds)]
-    if len({len(canvas.inputs) for canvas in canvases}) > 1:
-        groups = [([own], [seed]) for own, seed in zip(sets, seeds, strict=True)]
-    try:
-        runs = tuple(
-            run for own, some in groups for run in scores_on_test(fit(training, problem.task, own, some), problem)
-        )
-    except DivergenceError:
-        runs = (float("nan"),) * len(seeds)
-    seconds = (time.perf_counter() - begun) / len(seeds)
-    return Row(runs, fewest, fewest * _item_bytes(problem, engram.precision, teacher is not None), seconds)
-
-
-def _item_bytes(problem: Problem, precision: Precision, soft: bool) -> int:
-    """Cost of a real row with its label, at the engram's precision."""
-    number = problem.task.outputs * number_bytes(precision)
-    label = number if soft or problem.classes is None else problem.target.label_bytes
-    return problem.preprocessing.item_bytes(precision.bytes) + label
-
-
-def scores_on_test(fitted: Fitted, problem: Problem) -> tuple[float, ...]:
-    """Scores of networks on the test split, one each."""
-    return tuple(score(problem.metric, outputs(fitted, problem.test), problem.test.targets).tolist())

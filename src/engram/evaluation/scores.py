@@ -1,11 +1,11 @@
-"""Scores with their spread, and the table they stand in."""
+"""Scores with their spread: of networks taught by replay, and of foreign learners."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["Row", "Scores", "summarise"]
+__all__ = ["TEACHERS", "Panel", "Row", "Scores", "gain", "portability", "summarise", "verdict"]
 
 
 def summarise(runs: tuple[float, ...]) -> dict[str, Any]:
@@ -45,6 +45,104 @@ class Row:
     seconds: float
     note: str = ""
 
+    def as_json(self) -> dict[str, Any]:
+        """Plain JSON."""
+        return summarise(self.runs) | {
+            "items": self.items,
+            "bytes": self.bytes,
+            "seconds": self.seconds,
+            "note": self.note,
+        }
+
+
+TEACHERS = ("engram", "random_bytes", "k_means_bytes")
+"""Who teaches each learner: the engram; as many rows, with hard labels, as its bytes hold."""
+
+
+@dataclass(frozen=True)
+class Panel:
+    """Scores of foreign learners.
+
+    Args:
+        rows: by learner, then by teacher.
+
+    Example:
+        >>> row = lambda *runs: Row(runs, 1, 1, 0.0)
+        >>> panel = Panel({"1-nn": {"engram": row(0.9, 0.9), "random_bytes": row(0.5, 0.6), "k_means_bytes": row(0.7, 0.8)}})
+        >>> panel.portability, panel.gain("1-nn")["mean"]
+        (1.0, 0.15)
+    """
+
+    rows: Mapping[str, Mapping[str, Row]]
+
+    def gain(self, learner: str) -> dict[str, Any]:
+        """The engram minus the better of its baselines, seed by seed."""
+        rows = self.rows[learner]
+        return gain(rows["engram"].runs, [rows[name].runs for name in TEACHERS[1:]])
+
+    @property
+    def portability(self) -> float:
+        """`portability` over all learners."""
+        return portability([self.gain(name) for name in self.rows])
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain JSON: every learner's scores and gain."""
+        rows = {
+            name: {teacher: row.as_json() for teacher, row in own.items()} | {"gain": self.gain(name)}
+            for name, own in self.rows.items()
+        }
+        gains = [row["gain"]["mean"] for row in rows.values()]
+        return {"portability": self.portability, "gain": sum(gains) / len(gains), "learners": rows}
+
+    def summary(self) -> dict[str, Any]:
+        """What an engram keeps of it."""
+        return {
+            "portability": self.portability,
+            "learners": {
+                name: {teacher: {key: value[key] for key in ("mean", "sem", "n")} for teacher, value in row.items()}
+                for name, row in self.as_json()["learners"].items()
+            },
+        }
+
+
+def gain(own: Sequence[float], others: Sequence[Sequence[float]]) -> dict[str, Any]:
+    """Paired differences to the better of others, by their means; what a learner could not learn from counts as 0.
+
+    Args:
+        own: runs.
+        others: runs of each baseline.
+
+    Returns:
+        Mean, standard error, n and runs (`scores.summarise`).
+    """
+    mine, *theirs = ([0.0 if run != run else run for run in runs] for runs in (own, *others))
+    best = max(theirs, key=sum)
+    return summarise(tuple(round(a - b, 12) for a, b in zip(mine, best, strict=True)))
+
+
+def verdict(found: Mapping[str, Any]) -> int:
+    """1 where a mean gain exceeds two standard errors, -1 where a loss does, 0 for a tie; one run alone proves nothing.
+
+    Example:
+        >>> verdict({"mean": 0.1, "sem": 0.04}), verdict({"mean": 0.1, "sem": 0.06}), verdict({"mean": 0.1, "sem": None})
+        (1, 0, 0)
+    """
+    if found["sem"] is None or abs(found["mean"]) <= 2 * found["sem"]:
+        return 0
+    return 1 if found["mean"] > 0 else -1
+
+
+def portability(gains: Sequence[Mapping[str, Any]]) -> float:
+    """The share of learners (and data sets) that an engram teaches better than the better baseline; a tie counts half.
+
+    Args:
+        gains: at least one, from `gain`.
+
+    Returns:
+        Between 0 and 1; 0.5 for what teaches as baselines do.
+    """
+    return sum((verdict(found) + 1) / 2 for found in gains) / len(gains)
+
 
 @dataclass(frozen=True)
 class Scores:
@@ -54,11 +152,13 @@ class Scores:
         metric: its name; higher is better.
         rows: by name: `full`, `engram`, then baselines; `_bytes` marks equal bytes.
         notes: warnings about the data.
+        panel: what foreign learners say; None where none was asked.
     """
 
     metric: str
     rows: Mapping[str, Row]
     notes: tuple[str, ...] = ()
+    panel: Panel | None = None
 
     def difference(self, name: str) -> dict[str, Any]:
         """Engram minus another row, seed by seed: the runs share their initial networks."""
@@ -73,8 +173,6 @@ class Scores:
     def as_json(self) -> dict[str, Any]:
         """Rows as plain JSON, each with its paired difference to the engram."""
         return {
-            name: summarise(row.runs)
-            | {"items": row.items, "bytes": row.bytes, "seconds": row.seconds, "note": row.note}
-            | ({} if name == "engram" else {"difference": self.difference(name)})
+            name: row.as_json() | ({} if name == "engram" else {"difference": self.difference(name)})
             for name, row in self.rows.items()
         }

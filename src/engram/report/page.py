@@ -15,8 +15,11 @@ from ..data.preprocessing.pixels import Pixels
 from ..data.targets import Classes
 from ..evaluation.directions import Directions
 from ..evaluation.fidelity import Fidelity
+from ..evaluation.learners import LEARNERS
+from ..evaluation.scores import TEACHERS, verdict
 from ..memory.engram import Engram
-from ..memory.export import images, table
+from ..memory.export import example, images, table
+from ..memory.lesson import probabilities
 from ..memory.run_folder import RunFolder
 from ..samples.canvas.seeded import Seeded
 from ..spec import render
@@ -71,6 +74,8 @@ def page(engram: Engram, path: Path) -> str:
         history_figure=Markup(figures.history(known.get("history", []), engram.metric.value))
         if len(known.get("history", [])) > 1
         else None,
+        example=example(engram, path.stem),
+        panel=_panel(record.get("panel") or known.get("panel")),
         directions=_whole(record.get("directions"), Directions),
         hidden_sets={
             name: (len(engram.sets[name]), isinstance(canvas, Seeded))
@@ -103,6 +108,18 @@ def _rows(results: dict[str, Any]) -> list[dict[str, Any]]:
         group = 0 if plain in ("full", "engram") else 2 if name.endswith("_bytes") else 1
         rows.append(row | {"name": name, "label": _LABELS.get(plain, plain.replace("_", " ")), "group": group})
     return sorted(rows, key=lambda row: (row["group"], -1 if row["name"] == "full" else 0))
+
+
+def _panel(plain: Any) -> dict[str, Any] | None:
+    """What foreign learners say, if no part of it is missing."""
+    try:
+        for row in plain["learners"].values():
+            for part in (*(row[teacher] for teacher in TEACHERS), row["gain"]):
+                part["mean"], part["sem"]
+        losers = [n for n, row in plain["learners"].items() if LEARNERS[n].trees and verdict(row["gain"]) < 0]
+        return {"portability": float(plain["portability"]), "learners": plain["learners"], "losers": losers}
+    except (TypeError, KeyError, AttributeError, ValueError):
+        return None
 
 
 def _pictures(engram: Engram, real: dict[str, Any] | None) -> dict[str, Any] | None:
@@ -169,11 +186,11 @@ def _heat(engram: Engram, real: dict[str, Any] | None) -> dict[str, Any] | None:
 
 
 def _soft(engram: Engram) -> dict[str, Any] | None:
-    """Soft labels of the first samples, as probabilities would be."""
+    """Probabilities of the first samples."""
     if not isinstance(engram.target, Classes) or len(engram.target.names) > 20:
         return None
-    scores = engram.samples.targets[:20] + 1 / engram.target.outputs
-    return {"names": engram.target.names, "rows": [[round(v, 2) for v in row] for row in scores.tolist()]}
+    chances = probabilities(engram.samples.targets[:20], engram.temperature)
+    return {"names": engram.target.names, "rows": [[round(v, 2) for v in row] for row in chances.tolist()]}
 
 
 def _short(value: Any) -> str:

@@ -8,11 +8,12 @@ from typing import Any
 
 from ..benchmark.grid import FULL
 from ..evaluation.robust import augmentation_robust, label_robust
+from ..evaluation.scores import gain, portability
 from ..numerics.statistics import Measured
 
 __all__ = ["RANDOM", "SOFT", "Line", "Table", "plus_minus", "spent", "sure", "tables"]
 
-RANDOM, SOFT = "random", "random:labels=teacher"
+RANDOM, SOFT, CENTRES = "random", "random:labels=teacher", "k-means"
 
 
 _SELECTIONS = ("random", "herding", "k-center", "k-means")
@@ -32,6 +33,8 @@ class Line:
         label: label-robust score; None where a part is missing.
         augmented: augmentation-robust score.
         transfer: scores on other networks by their word.
+        panel: scores of foreign learners by name.
+        portability: the share of them that learn more than from random rows and k-means centres; None without both.
         items: samples trained on.
         bytes: their cost.
         seconds: of preparing and distilling, mean over seeds.
@@ -49,6 +52,8 @@ class Line:
     label: Measured | None
     augmented: Measured | None
     transfer: Mapping[str, Measured]
+    panel: Mapping[str, Measured]
+    portability: float | None
     items: int
     bytes: int
     seconds: float
@@ -130,7 +135,12 @@ def _table(dataset: str, budget: str, network: str, recipe: str, rows: Sequence[
     # However the command spelt them: rows say what was run.
     references = {
         word: next((seeds for seeds in done.values() if next(iter(seeds.values()))["settings"] == settings), {})
-        for word, settings in ((RANDOM, "random"), (SOFT, 'random:labels="teacher"'), (FULL, FULL))
+        for word, settings in (
+            (RANDOM, "random"),
+            (SOFT, 'random:labels="teacher"'),
+            (CENTRES, "k-means"),
+            (FULL, FULL),
+        )
     }
     lines = [_line(method, seeds, references) for method, seeds in done.items()]
     order = {"full": 0, "distilled": 1, "baseline": 2}
@@ -184,6 +194,8 @@ def _line(method: str, seeds: Mapping[int, Mapping[str, Any]], references: Mappi
         Measured.of(labels) if labels else None,
         Measured.of(augmented) if augmented else None,
         {name.removeprefix("on "): of(name) for name in judges},
+        {name.removeprefix("by "): of(name) for name in first["scores"] if name.startswith("by ")},
+        _portability(seeds, references) if kind == "distilled" else None,
         first["items"],
         first["bytes"],
         sum(cost) / len(cost),
@@ -191,6 +203,17 @@ def _line(method: str, seeds: Mapping[int, Mapping[str, Any]], references: Mappi
         max(row["memory"] or 0 for row in seeds.values()),
         first["settings"],
     )
+
+
+def _portability(seeds: Mapping[int, Mapping[str, Any]], references: Mapping[str, Mapping[int, Any]]) -> float | None:
+    """Over learners, paired by seed, where both baselines were judged by them too."""
+    shared = [s for s in seeds if s in references[RANDOM] and s in references[CENTRES]]
+    if not shared:
+        return None
+    three = [[rows[s]["scores"] for s in shared] for rows in (seeds, references[RANDOM], references[CENTRES])]
+    learners = [name for name in three[0][0] if name.startswith("by ") and all(name in s for own in three for s in own)]
+    runs = [[[_mean(scores[name]) for scores in own] for own in three] for name in learners]
+    return portability([gain(own, others) for own, *others in runs]) if runs else None
 
 
 def _own(row: Mapping[str, Any]) -> float:

@@ -9,16 +9,21 @@ from typing import Any
 import torch
 
 from ..data.problem import Problem
+from ..data.split import Split
 from ..distillation.loop import Run, as_engram
 from ..distillation.plan import Plan
 from ..evaluation.ceiling import full_steps
+from ..evaluation.learners import LEARNERS, Recipe, learner_names
 from ..evaluation.protocol import Protocol, row_names
+from ..evaluation.scores import TEACHERS
 from ..learning.experts import Experts, learn
 from ..learning.fitting import fit, outputs
 from ..learning.network import Network, initialise, large_image, model_of
 from ..learning.training import Descent, Loss, Phase, Training
 from ..memory.engram import Engram
+from ..memory.lesson import Lesson
 from ..random import isolated
+from ..samples.synthetic import Synthetic
 
 __all__ = ["Estimate", "estimate", "in_words"]
 
@@ -81,19 +86,42 @@ def in_words(seconds: float) -> str:
 
 
 def _judging(problem: Problem, start: Engram, protocol: Protocol) -> float:
-    """Every row trains `seeds` networks and scores them; the ceiling trains them on everything."""
+    """Every row trains `seeds` networks and scores them; the ceiling trains them on everything; learners learn thrice."""
     training = start.training if protocol.network is None else start.training.on(protocol.network)
-    short = Training(training.network, tuple(_shortened(phase) for phase in training.phases))
-    rows = problem.select.rows(torch.arange(min(_ROWS, len(problem.select)), device=problem.select.device))
-    fitted = fit(short, problem.task, start.sets, [0])
-    longest = max((phase.solver.steps for phase in training.phases if isinstance(phase.solver, Descent)), default=1)
-    learning = _fastest(lambda: fit(short, problem.task, start.sets, [0]), 2) * max(1.0, longest / _STEPS)
-    scoring = _fastest(lambda: outputs(fitted, rows), 2) * len(problem.test) / len(rows)
+    baselines = len(row_names(replace(protocol, panel="none", judges=()), start, problem))
+    own = baselines * _network(problem, start.sets, training)
+    learners = learner_names(problem, protocol.panel, protocol.judges) if len(start.canvases) == 1 else []
+    others = len(TEACHERS) * sum(_learner(name, problem, start) for name in learners)
     steps = full_steps(problem) if protocol.full_steps is None else protocol.full_steps
     # Small networks learn side by side, which costs them little.
     together = protocol.seeds if large_image(problem.task.shape) else 1
-    ceiling = steps * together * _full_step(problem, training.network)
-    return protocol.seeds * (learning + scoring) * len(row_names(protocol)) + ceiling
+    return protocol.seeds * (own + others) + steps * together * _full_step(problem, training.network)
+
+
+def _network(problem: Problem, sets: dict[str, Synthetic], training: Training) -> float:
+    """Seconds of training one network on a few samples and scoring it on `test`."""
+    short = Training(training.network, tuple(_shortened(phase) for phase in training.phases))
+    rows = _some(problem, _ROWS)
+    fitted = fit(short, problem.task, sets, [0])
+    longest = max((phase.solver.steps for phase in training.phases if isinstance(phase.solver, Descent)), default=1)
+    learning = _fastest(lambda: fit(short, problem.task, sets, [0]), 2) * max(1.0, longest / _STEPS)
+    return learning + _fastest(lambda: outputs(fitted, rows), 2) * len(problem.test) / len(rows)
+
+
+def _learner(name: str, problem: Problem, start: Engram) -> float:
+    """Seconds of one foreign learner."""
+    learner, lesson = LEARNERS[name], Lesson.of(start)
+    if isinstance(learner, Recipe):
+        return _network(problem, {"main": lesson.hard(problem.classes)}, learner.training)
+    few, many = (_some(problem, count) for count in (_ROWS // 4, _ROWS))
+    short, long = (_fastest(lambda: learner.judge([lesson], problem, [0], rows), 2) for rows in (few, many))  # noqa: B023
+    more = (len(problem.test) - len(few)) / max(1, len(many) - len(few))
+    return short + max(0.0, long - short) * more
+
+
+def _some(problem: Problem, count: int) -> Split:
+    """The first rows of `select`."""
+    return problem.select.rows(torch.arange(min(count, len(problem.select)), device=problem.select.device))
 
 
 def _full_step(problem: Problem, network: Network) -> float:

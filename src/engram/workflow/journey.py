@@ -3,7 +3,7 @@
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 
@@ -54,6 +54,8 @@ def run(
     seed: int = 0,
     seeds: int = 5,
     full_steps: int | None = None,
+    panel: Literal["none", "quick", "full"] = "quick",
+    judges: tuple[str, ...] = (),
     report: bool = False,
     device: str = "auto",
     resume: bool = False,
@@ -81,6 +83,8 @@ def run(
         seed: of every draw, the split included.
         seeds: networks per row of the evaluation; 0 for none.
         full_steps: steps of training on everything; by the data's size when None.
+        panel: which foreign learners judge too; `quick` at most doubles the judging.
+        judges: further ones by name (`evaluation.learners`).
         report: whether to write the page, ``NAME.html``, as well.
         device: auto (a GPU if there is one), cpu, cuda or cuda:N.
         resume: continue what was interrupted; what is finished is shown.
@@ -107,7 +111,7 @@ def run(
     given = sorted(key for key, value in settings.items() if value is not None)
     if isinstance(source, Problem) and given:
         raise SettingError(f"a problem that is posed already takes no {', '.join(given)}: leave it out")
-    protocol = Protocol(seeds=seeds, full_steps=full_steps) if seeds else None
+    protocol = Protocol(seeds=seeds, full_steps=full_steps, panel=panel, judges=judges) if seeds else None
     place = device_of(device)
     name = source.name if isinstance(source, Problem) else _name(source)
     out = check_writable(out or Path(f"{name or 'data'}.engram"), force or resume)

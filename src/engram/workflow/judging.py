@@ -10,7 +10,7 @@ from typing import Any
 from ..data.problem import Problem
 from ..evaluation.directions import directions
 from ..evaluation.fidelity import fidelity
-from ..evaluation.protocol import Protocol, evaluate, row_names
+from ..evaluation.protocol import Protocol, evaluate, row_name, row_names
 from ..evaluation.scores import Row, Scores
 from ..memory.engram import Engram
 from ..memory.run_folder import RunFolder
@@ -40,10 +40,10 @@ def judge(
         KeyboardInterrupt: the rows that are known are kept.
     """
     begun = time.perf_counter()
-    said, names = _said(protocol), row_names(protocol)
+    said, names = _said(protocol), row_names(protocol, memory, problem)
     rows, record = folder.read(memory)
     compared = record.get("protocol") == said
-    stored = rows if compared else folder.read_rows(memory, said)
+    stored = rows | _by_learner(record) if compared else folder.read_rows(memory, said)
     known = {name: row for name in names if (row := _row(stored.get(name), protocol.seeds))}
     if len(known) == len(names) and compared:
         LOGGER.info("%s is finished; this is its result", out)
@@ -73,8 +73,11 @@ def judge(
         raise
     spent = {"train_engram": scores.rows["engram"].seconds, "train_full": scores.rows["full"].seconds}
     seconds = folder.seconds(memory) | spent | {"judge": time.perf_counter() - begun}
-    if memory.provenance.get("scores") != scores.summary():
-        memory = replace(memory, provenance=dict(memory.provenance) | {"scores": scores.summary()})
+    found: dict[str, Any] = {"scores": scores.summary()}
+    if scores.panel is not None:
+        found["panel"] = scores.panel.summary()
+    if {key: memory.provenance.get(key) for key in found} != found:
+        memory = replace(memory, provenance=dict(memory.provenance) | found)
         with never_fatal(f"the scores could not be added to {out}"):
             memory.save(out, force=True)
     if not compared or len(known) < len(names):
@@ -102,7 +105,21 @@ def _compare(
     watch(Progress("comparing", 1.0))
     with never_fatal("results could not be kept for the report"):
         shown = [part.as_json() if part else None for part in (curves, held)]
-        folder.keep(memory, scores.as_json(), seconds, shown[0], shown[1], _said(protocol))
+        panel = None if scores.panel is None else scores.panel.as_json()
+        folder.keep(memory, scores.as_json(), seconds, shown[0], shown[1], _said(protocol), panel)
+
+
+def _by_learner(record: Mapping[str, Any]) -> dict[str, Any]:
+    """The rows of the panel that was kept, by the names under which they are judged."""
+    try:
+        return {
+            row_name(learner, teacher): row
+            for learner, own in record["panel"]["learners"].items()
+            for teacher, row in own.items()
+            if teacher != "gain"
+        }
+    except (KeyError, TypeError, AttributeError):
+        return {}
 
 
 def _said(protocol: Protocol) -> str:

@@ -39,6 +39,7 @@ class Outcome:
             "metric": self.problem.metric.value,
             "status": self.status,
             "scores": self.scores.as_json() if self.scores else {},
+            "panel": self.scores.panel.as_json() if self.scores and self.scores.panel else None,
             "items": self.engram.items,
             "bytes": {"engram": self.engram.bytes, "data": self.problem.bytes},
             "ratio": self.problem.bytes / self.engram.bytes,
