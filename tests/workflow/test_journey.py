@@ -366,7 +366,7 @@ def test_an_error_from_a_library_in_judging_costs_a_warning(monkeypatch, caplog)
     def fails(*_, **__):
         raise ValueError("a library's own")
 
-    monkeypatch.setattr(protocol, "train_linear", fails)
+    monkeypatch.setattr(protocol, "train_tuned", fails)
     assert engram.run("wine", **FAST).scores is None
     assert "judging failed (a library's own)" in caplog.text
 

@@ -122,7 +122,8 @@ def method(problem: Problem, teaches: Teaches = "any", most: int = 1) -> Method:
     if not _tiled(problem, most):
         return own
     means = DistributionMatching(batch=32, augment="crop_scale_rotate")
-    return _with(own, (means,), (0.3,), steps=800, formation=_TILES)
+    others = KernelMatching(learners="linear+svm+laplace+perceptron+neighbour", near=0.3)
+    return _with(own, (means, others), (0.3, 10.0), steps=800, formation=_TILES)
 
 
 def _for_replay(problem: Problem) -> PerformanceMatching:

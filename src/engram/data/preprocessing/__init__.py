@@ -37,6 +37,10 @@ class Preprocessing(Protocol):
         """Normalised inputs back to raw units."""
         ...
 
+    def whole(self, inputs: Tensor) -> Tensor:
+        """Normalised inputs as they are once they were written out: a category is one of its values."""
+        ...
+
     def recover(self, stored: Tensor) -> Any:
         """Stored real data back to raw units, unclipped."""
         ...

@@ -5,7 +5,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import torch
 from torch import Tensor
+from torch.nn.functional import one_hot
 
 from ...errors import DataError, UnknownNameError, nearest
 from ..checks import single
@@ -140,6 +142,17 @@ class Columns:
                 frame[column.name] = values[rows[:, start : start + len(values)].argmax(1)]
                 start += len(values)
         return pd.DataFrame(frame)
+
+    def whole(self, inputs: Tensor) -> Tensor:
+        """Numbers as they are; of a category's indicators the largest is one and the others are zero."""
+        parts = inputs.split([1 if isinstance(c, Number) else len(c.values) + c.rare for c in self.columns], 1)
+        return torch.cat(
+            [
+                one if isinstance(c, Number) else one_hot(one.argmax(1), one.shape[1]).to(one)
+                for c, one in zip(self.columns, parts, strict=True)
+            ],
+            1,
+        )
 
     def recover(self, stored: Tensor) -> pd.DataFrame:
         """Rows in raw units."""

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -13,7 +12,7 @@ from ...data.problem import Problem
 from ...data.rows import Batch
 from ...errors import SettingError
 from ...errors import nearest as nearest_names
-from ...learning.closed_forms import CLOSED_FORMS, PENALTIES
+from ...learning.closed_forms import CLOSED_FORMS
 from ...learning.gradients import mean_loss
 from ...learning.training import Loss
 from ...numerics.optimizers import Params
@@ -24,6 +23,9 @@ __all__ = ["KernelMatching"]
 
 _NEAR = 16
 """Real rows whose mean target a sample's label should agree with."""
+
+_COLUMNS = 16
+"""Columns that the additive kernel sees in one step, drawn anew as a forest draws them."""
 
 _MOST = 1000
 """Samples that learners learn from at once: closed forms take their number squared in memory."""
@@ -65,7 +67,7 @@ class KernelMatching(Matcher):
 
     rate: float = 0.02
     batch: int = 256
-    learners: str = "linear+gaussian+laplace+additive+neighbour"
+    learners: str = "linear+svm+laplace+additive+perceptron+neighbour"
     temperature: float = 0.2
     noise: float = 0.1
     agreement: float = 1.0
@@ -89,7 +91,7 @@ class KernelMatching(Matcher):
         drawn = torch.randperm(len(context.state.groups), generator=context.stream("samples"))[:_MOST].to(rows.device)
 
         def loss(free: Params) -> Tensor:
-            samples, targets = (part[drawn] for part in _as_others_read(canvas.with_free(free), classes))
+            samples, targets = (part[drawn] for part in _as_others_read(canvas.with_free(free), context.problem))
             total = self._performance(context, samples, targets, (noisy, y, w))
             if classes is None or self.near:
                 total = total + self._surroundings(samples, targets, rows, y, classes)
@@ -103,25 +105,28 @@ class KernelMatching(Matcher):
         (canvas,) = canvases.values()
         split = problem.validation
         rows = split.batch(slice(None))[0].flatten(1)
-        samples, targets = (part[:: -(-len(part) // _MOST)] for part in _as_others_read(canvas, problem.classes))
-        found = (
-            CLOSED_FORMS[name](samples, targets, rows, **_penalty(name, problem.classes))
-            for name in self.learners.split("+")
-        )
-        scores = [float(score(problem.metric, outputs, split.targets)) for outputs in found]
-        return sum(scores) / len(scores)
+        samples, targets = (part[:: -(-len(part) // _MOST)] for part in _as_others_read(canvas, problem))
+        columns = torch.arange(rows.shape[1], device=rows.device)[:: -(-rows.shape[1] // _COLUMNS)]
+        found = self._predictions(samples, targets, rows, columns, problem.classes is not None)
+        return sum(float(score(problem.metric, outputs, split.targets)) for outputs in found) / len(found)
 
     def _performance(self, context: StepContext, samples: Tensor, targets: Tensor, real: Batch) -> Tensor:
         """The losses of all learners."""
         rows, y, w = real
         kind, scale = (Loss.CROSS_ENTROPY, self.temperature) if context.problem.classes else (Loss.SQUARED, 1.0)
-        losses = []
-        drawn = {"additive": {"draw": context.stream("columns")}}
-        for name in self.learners.split("+"):
-            settings = _penalty(name, context.problem.classes) | drawn.get(name, {})
-            found = CLOSED_FORMS[name](samples, targets, rows, **settings)
-            losses.append(mean_loss(kind, found / scale, y, w))
-        return torch.stack(losses).sum()
+        columns = torch.randperm(rows.shape[1], generator=context.stream("columns"))[:_COLUMNS].to(rows.device)
+        found = self._predictions(samples, targets, rows, columns, context.problem.classes is not None)
+        return torch.stack([mean_loss(kind, outputs / scale, y, w) for outputs in found]).sum()
+
+    def _predictions(
+        self, samples: Tensor, targets: Tensor, rows: Tensor, columns: Tensor, classes: bool
+    ) -> list[Tensor]:
+        """What each learner makes of the rows; the additive kernel sees some columns."""
+        some = (samples[:, columns], targets, rows[:, columns])
+        return [
+            CLOSED_FORMS[name](*(some if name == "additive" else (samples, targets, rows)), classes)
+            for name in self.learners.split("+")
+        ]
 
     def _surroundings(self, samples: Tensor, targets: Tensor, rows: Tensor, y: Tensor, classes: int | None) -> Tensor:
         """How far samples are from real rows, and numbers from theirs."""
@@ -136,14 +141,12 @@ class KernelMatching(Matcher):
         return agreement + self.near * squared.min(1).values.mean() / samples.shape[1]
 
 
-def _penalty(name: str, classes: int | None) -> dict[str, Any]:
-    return {"penalty": PENALTIES[name][classes is None]} if name in PENALTIES else {}
-
-
-def _as_others_read(canvas: Canvas, classes: int | None) -> tuple[Tensor, Tensor]:
-    """Flat inputs, with the scores of their classes or with their numbers."""
-    samples = canvas.decode()
-    targets = samples.targets
+def _as_others_read(canvas: Canvas, problem: Problem) -> tuple[Tensor, Tensor]:
+    """Flat inputs, categories whole, with the scores of their classes or with their numbers."""
+    samples, classes = canvas.decode(), problem.classes
+    inputs, targets = samples.inputs, samples.targets
+    # Rounding has no derivative: that of the numbers before it stands in.
+    inputs = inputs + (problem.preprocessing.whole(inputs.detach()) - inputs.detach())
     if classes:
         targets = torch.nn.functional.one_hot(targets.detach().argmax(1), classes).to(targets) - 1 / classes
-    return samples.inputs.flatten(1), targets
+    return inputs.flatten(1), targets
