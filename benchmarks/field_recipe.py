@@ -1,9 +1,10 @@
 """The bytes of ten images under the field's own recipe: what they teach whoever trains another way than our replay.
 
 ConvNet-3/128/instance, SGD at 0.01 with momentum 0.9 and weight decay 5e-4, cross-entropy with hard labels, 300 steps on
-all samples, no augmentation; the same with DSA's augmentation (no flip) and 1,000 steps; an MLP by the plain recipe. ``any`` and ``replay`` are the defaults of ``--teaches``.
+all samples, no augmentation (`field`); an MLP by the same recipe; learners of scikit-learn. With --slow also the same ConvNet with
+probabilities, and with DSA's augmentation (no flip) and 1,000 steps. ``any`` and ``replay`` are the defaults of ``--teaches``.
 
-python benchmarks/field_recipe.py run --data FOLDER [--only DATA] [--seeds N]
+python benchmarks/field_recipe.py run --data FOLDER [--only DATA] [--method NAME] [--seeds N] [--slow]
 python benchmarks/field_recipe.py show
 """
 
@@ -15,56 +16,76 @@ from pathlib import Path
 
 from engram import PerClass, distill, load_problem
 from engram.data import Problem
+from engram.distillation import Combined, Method, defaults
 from engram.evaluation.baselines import scores_on_test
-from engram.evaluation.variants import hardened
-from engram.learning import MLP, ConvNet, Descent, Loss, Phase, Training, fit
+from engram.evaluation.learners import LEARNERS
+from engram.learning import ConvNet
 from engram.memory.files import append_line
+from engram.memory.lesson import Lesson
 from engram.memory.provenance import code_version
-from engram.numerics.optimizers import SGD
 from engram.numerics.statistics import Measured
 from engram.report.tables import plus_minus
 
 ROWS = Path(__file__).parent / "results" / "field_recipe.jsonl"
-SOLVER = Descent(SGD(0.01, 0.9, 5e-4), 300, loss=Loss.CROSS_ENTROPY)
-METHODS = {"any": None, "replay": None, "dm": "dm", "dc": "dc", "k-means": "k-means", "random": "random"}
-AUGMENTED = replace(SOLVER, steps=1000, augment="color_crop_cutout_scale_rotate")
-LEARNERS = ("own", "own at 128", "field", "augmented", "mlp")
+METHODS = {
+    "any": None,
+    "performance + distribution": None,
+    "replay": None,
+    "dm": "dm",
+    "dc": "dc",
+    "k-means": "k-means",
+    "random": "random",
+}
+OTHERS = ("field", "mlp-sgd", "linear", "1-nn", "svm", "mlp", "forest")
+SLOW = ("field-soft", "field-dsa")
+LEARNERS_SHOWN = ("own", "own at 128", *OTHERS, *SLOW)
+FORMER = {"field-dsa": "augmented", "mlp-sgd": "mlp"}
+"""Names of learners in rows that have no learners of scikit-learn."""
 DATA = ("mnist", "fashion_mnist")
 
 
-def run(folder: Path, seeds: int, only: list[str]) -> None:
+def run(folder: Path, seeds: int, only: list[str], methods: list[str], slow: bool) -> None:
     for seed in range(seeds):
         for data in only:
             problem = load_problem(folder / data / f"{data}.npz", seed=seed)
-            for name, word in METHODS.items():
+            for name in methods:
                 if (data, name, seed) not in {(r["data"], r["method"], r["seed"]) for r in rows()}:
-                    row = {"data": data, "method": name, "seed": seed} | measure(problem, name, word, seed)
+                    row = {"data": data, "method": name, "seed": seed} | measure(problem, name, seed, slow)
                     append_line(ROWS, json.dumps(row | {"code": code_version()}))
                     print(row, flush=True)
 
 
-def measure(problem: Problem, name: str, word: str | None, seed: int) -> dict:
-    teaches = "replay" if name == "replay" else "any"
+def measure(problem: Problem, name: str, seed: int, slow: bool) -> dict:
+    method: Method | str | None = METHODS[name]
+    if name == "performance + distribution":
+        both = defaults.method(problem)
+        assert isinstance(both, Combined)
+        method = replace(both, terms=both.terms[:2], weights=both.weights[:2])
     begun = time.perf_counter()
     memory = distill(
         problem,
-        word,
+        method,
         budget=PerClass(1),
         network="convnet:width=32",
         seed=seed,
-        quick=word is not None,
-        teaches=teaches,
+        quick=isinstance(method, str),
+        teaches="replay" if name == "replay" else "any",
     )
     seconds = time.perf_counter() - begun
-    hard = {key: hardened(canvas).decode() for key, canvas in memory.canvases.items()}
-    fitted = {
-        "own": memory.fit([0, 1]),
-        "own at 128": memory.fit([0, 1], ConvNet()),
-        "field": fit(Training(ConvNet(), (Phase(SOLVER),)), problem.task, hard, [0, 1]),
-        "augmented": fit(Training(ConvNet(), (Phase(AUGMENTED),)), problem.task, hard, [0, 1]),
-        "mlp": fit(Training(MLP(), (Phase(SOLVER),)), problem.task, hard, [0, 1]),
+    lessons = [Lesson.of(memory)] * 2
+    scores = {
+        key: list(scores_on_test(memory.fit([0, 1], network), problem))
+        for key, network in (("own", None), ("own at 128", ConvNet()))
     }
-    return {"scores": {key: list(scores_on_test(value, problem)) for key, value in fitted.items()}, "seconds": seconds}
+    for learner in (*OTHERS, *(SLOW if slow else ())):
+        scores[learner] = LEARNERS[learner].judge(lessons, problem, [0, 1], problem.test)
+    return {"scores": scores, "seconds": seconds}
+
+
+def score(row: dict, learner: str) -> float | None:
+    old = "linear" not in row["scores"]
+    runs = row["scores"].get(FORMER.get(learner, learner) if old else learner)
+    return sum(runs) / len(runs) if runs and not (old and learner == "mlp") else None
 
 
 def rows() -> list[dict]:
@@ -72,18 +93,14 @@ def rows() -> list[dict]:
 
 
 def show() -> None:
-    print(
-        "| data | samples | seeds | distilling, s | own replay, width 32 | width 128 | field's recipe, width 128 | with DSA, 1,000 steps | MLP |"
-    )
-    print("|---|---|---|---|---|---|---|---|---|")
+    print(f"| data | samples | seeds | distilling, s | {' | '.join(LEARNERS_SHOWN)} |")
+    print("|---|---|---|---|" + "---|" * len(LEARNERS_SHOWN))
     for data in DATA:
         for method in METHODS:
             own = [r for r in rows() if (r["data"], r["method"]) == (data, method)]
             if own:
-                cells = [
-                    plus_minus(Measured.of(sum(r["scores"][k]) / len(r["scores"][k]) for r in own if k in r["scores"]))
-                    for k in LEARNERS
-                ]
+                found = [[s for r in own if (s := score(r, learner)) is not None] for learner in LEARNERS_SHOWN]
+                cells = [plus_minus(Measured.of(runs)) for runs in found]
                 times = [r["seconds"] for r in own if "seconds" in r]
                 spent = f"{sum(times) / len(times):.0f}" if times else ""
                 print(f"| {data} | {method} | {len(own)} | {spent} | {' | '.join(cells)} |")
@@ -96,8 +113,13 @@ if __name__ == "__main__":
         "--data", type=Path, help="folder that holds mnist/mnist.npz and fashion_mnist/fashion_mnist.npz"
     )
     parser.add_argument("--only", action="append", choices=DATA, help="one of them; repeat")
+    parser.add_argument("--method", action="append", choices=list(METHODS), help="one of them; repeat")
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--slow", action="store_true", help="the two learners that take longest, too")
     given = parser.parse_args()
     if given.what == "run" and (given.data is None or not given.data.is_dir()):
         raise SystemExit("skipped: --data names no folder with the real datasets")
-    run(given.data, given.seeds, given.only or list(DATA)) if given.what == "run" else show()
+    if given.what == "run":
+        run(given.data, given.seeds, given.only or list(DATA), given.method or list(METHODS), given.slow)
+    else:
+        show()

@@ -8,6 +8,7 @@ from sklearn.neighbors import KNeighborsClassifier
 
 import engram
 from engram.distillation.combined import Combined
+from engram.distillation.copies import copies
 from engram.distillation.methods.kernel_matching import KernelMatching
 from engram.distillation.methods.performance_matching import PerformanceMatching
 from engram.errors import SettingError
@@ -79,3 +80,12 @@ def test_probabilities_keep_the_class_and_their_temperature_is_chosen(digits, tm
     assert torch.equal(lesson.probabilities.argmax(1), lesson.targets)
     soft = probabilities(torch.tensor([[0.3, 0.1, -0.4]]), 0.5)
     assert np.isclose(float(soft[0, 0] / soft[0, 1]), np.exp(0.4))
+
+
+def test_rows_that_are_copied_are_told(wine):
+    chosen = engram.distill(wine, "random", budget=engram.PerClass(4))
+    assert copies(chosen, wine) == 12
+    assert "12 of 12 samples stand less than half as far from a training row" in chosen.provenance["notes"][-1]
+    centres = engram.distill(wine, "k-means", budget=engram.PerClass(1))
+    assert copies(centres, wine) == 0
+    assert not any("give it away" in note for note in centres.provenance["notes"])

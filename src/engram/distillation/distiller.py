@@ -2,6 +2,7 @@
 
 import platform
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,6 +14,7 @@ from ..learning.network import Network
 from ..learning.training import Training
 from ..memory.engram import Engram
 from ..samples.budget import Budget, Precision
+from .copies import copies
 from .defaults import Teaches
 from .loop import Run, as_engram, run
 from .method import Method, Metrics
@@ -94,7 +96,7 @@ def distill(
 
 def _warnings(final: Run) -> list[str]:
     values = [value for _, _, value in final.history]
-    if len(values) < 2 or not max(values[1:]) < values[0]:
+    if len(values) < 2 or not max(values[1:]) < values[0] or final.best_score != values[0]:
         return []
     return ["no step did better on validation than the starting samples, which were kept: try other settings"]
 
@@ -110,7 +112,7 @@ def engram_of(final: Run, plan: Plan, problem: Problem) -> Engram:
     Returns:
         The engram, its samples rounded to their stored precision.
     """
-    provenance = plan.provenance(problem) | {
+    provenance: dict[str, Any] = plan.provenance(problem) | {
         "steps": final.step,
         "status": "done" if final.status == "running" else final.status,
         "rows": {"train": len(problem.train), "select": len(problem.select), "test": len(problem.test)},
@@ -125,4 +127,9 @@ def engram_of(final: Run, plan: Plan, problem: Problem) -> Engram:
         "versions": {"engram": __version__, "torch": str(torch.__version__), "python": platform.python_version()},
     }
     engram = as_engram(final.best, problem, plan.training, plan.precision, provenance=provenance)
+    near = copies(engram, problem)
+    if near:
+        provenance["notes"].append(
+            f"{near} of {engram.items} samples stand less than half as far from a training row as any held-out row, and may give it away"
+        )
     return with_temperature(engram, problem)

@@ -69,7 +69,7 @@ class Panel:
     Example:
         >>> row = lambda *runs: Row(runs, 1, 1, 0.0)
         >>> panel = Panel({"1-nn": {"engram": row(0.9, 0.9), "random_bytes": row(0.5, 0.6), "k_means_bytes": row(0.7, 0.8)}})
-        >>> panel.portability, panel.gain("1-nn")["mean"]
+        >>> panel.portability, round(panel.gain("1-nn")["mean"], 2)
         (1.0, 0.15)
     """
 

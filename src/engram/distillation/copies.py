@@ -1,0 +1,46 @@
+"""Samples that are nearly somebody's row."""
+
+import torch
+from torch import Tensor
+
+from ..data.problem import Problem
+from ..data.split import Split
+from ..memory.engram import Engram
+from ..random import minibatch
+
+__all__ = ["copies"]
+
+_TRAIN, _HELD_OUT = 10_000, 1000
+
+
+def copies(engram: Engram, problem: Problem) -> int:
+    r"""How many samples stand less than half as far from a training row as any held-out row does.
+
+    Such a sample may give away the row. An average of rows stands about :math:`1/\sqrt2` as far as another row: that is no copy. At most 10,000 training rows and 1,000 of `select` are looked at.
+
+    Args:
+        engram: whose samples, of its first set.
+        problem: the data.
+
+    Returns:
+        The number.
+
+    Example:
+        >>> import engram
+        >>> problem = engram.load_problem("wine")
+        >>> copies(engram.distill(problem, "random"), problem)
+        3
+    """
+    train, held_out = _flat(problem.train, _TRAIN), _flat(problem.select, _HELD_OUT)
+    usual = _nearest(held_out, train).min() / 2
+    return int((_nearest(engram.samples.inputs.flatten(1).to(train), train) < usual).sum())
+
+
+def _flat(split: Split, most: int) -> Tensor:
+    rows = minibatch(len(split), most, 0, 0, "copies").to(split.device)
+    return split.batch(rows)[0].flatten(1)
+
+
+def _nearest(some: Tensor, others: Tensor) -> Tensor:
+    """Distances to the nearest of others, a batch at a time."""
+    return torch.cat([torch.cdist(part, others).min(1).values for part in some.split(256)])
