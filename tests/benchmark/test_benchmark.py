@@ -243,6 +243,31 @@ def test_tables_pair_by_seed_and_know_their_numbers():
     assert not sure(Measured.of([0.5])), "one run decides nothing"
 
 
+def test_portability_is_paired_with_both_baselines():
+    judged = lambda linear, tree: {"judged": {"by linear": [linear], "by forest": [tree]}}  # noqa: E731
+    rows = []
+    for seed, shift in enumerate((0.0, 0.1, 0.2)):
+        rows += [
+            row("random", seed, [0.5], **judged(0.5 + shift, 0.7 + shift)),
+            row("k-means", seed, [0.5], **judged(0.6 + shift, 0.4 + shift)),
+            row("dm", seed, [0.8], **judged(0.65 + shift, 0.6 + shift)),
+        ]
+    lines = {line.method: line for line in tables(rows)[0].lines}
+    assert lines["dm"].portability == 0.5, "linear models learn more, forests less, than from the better baseline"
+    assert lines["random"].portability is None
+    assert lines["dm"].panel["linear"].value == pytest.approx(0.75)
+    alone = {line.method: line for line in tables(r for r in rows if r["method"] != "k-means")[0].lines}
+    assert alone["dm"].portability is None, "one baseline is not both"
+
+
+def test_a_grid_with_a_panel_has_rows_of_its_own(monkeypatch):
+    scored = measurement.measure(cell("random"), Recipe(networks=1, panel="quick"), "cpu", Path("none"))["scores"]
+    assert {"by linear", "by forest"} <= set(scored)
+    named = [cell("random").named(Recipe(panel=panel))["recipe"] for panel in ("none", "quick")]
+    assert "panel" not in named[0], "rows of version 0.1 are found again"
+    assert named[1]["panel"] == "quick"
+
+
 def test_failures_and_a_missing_baseline_do_not_break_the_table():
     rows = [row("dm", 0, [0.8]), row("mtt", 0, [0.1]) | {"status": "killed", "scores": {}}]
     (table,) = tables(rows)

@@ -8,6 +8,7 @@ import torch
 
 from engram.data.metrics import score
 from engram.distillation import buffers as module
+from engram.distillation import defaults
 from engram.distillation.buffers import experts, teacher
 from engram.errors import DivergenceError, OutputError, SettingError
 from engram.learning.experts import Experts
@@ -17,6 +18,8 @@ from engram.learning.network import initialise, model_of
 from engram.learning.networks.mlp import MLP
 from engram.learning.training import Loss, Part
 from engram.numerics.optimizers import SGD
+from engram.samples.budget import PerClass, Precision
+from engram.spec import load
 
 RECIPE = Experts(count=2, steps=20, batch=16, optimizer=SGD(0.1), every=5)
 NETWORK = MLP(width=8)
@@ -99,3 +102,28 @@ def test_other_code_does_not_read_what_this_code_wrote(wine, folder, monkeypatch
     experts(wine, NETWORK, RECIPE, 0)
     assert len(set(folder.iterdir()) - before) == RECIPE.count
     module._name.cache_clear()
+
+
+def test_selection_in_the_features_of_a_trained_network(wine):
+    training = defaults.training(wine, MLP(width=16))
+    for name in ("herding", "k-center"):
+        chosen = [
+            load("methods", name)(space=space).init(wine, training, PerClass(3), Precision.FLOAT32, 0).canvas
+            for space in ("inputs", "features")
+        ]
+        assert not torch.equal(chosen[0].inputs, chosen[1].inputs)
+        real = {tuple(row) for row in wine.train.inputs.tolist()}
+        assert all({tuple(row) for row in canvas.inputs.tolist()} <= real for canvas in chosen)
+
+
+def test_logits_of_a_teacher_are_centred_and_as_large_as_hard_labels(wine):
+    training = defaults.training(wine, MLP(width=16))
+    found = {
+        labels: load("methods", "random")(labels=labels).init(wine, training, PerClass(4), Precision.FLOAT32, 0).canvas
+        for labels in ("hard", "teacher", "logits")
+    }
+    scores = {labels: canvas.decode().targets for labels, canvas in found.items()}
+    assert torch.allclose(scores["logits"].sum(1), torch.zeros(12), atol=1e-5)
+    assert torch.isclose(scores["logits"].max(1).values.mean(), scores["hard"].max())
+    assert not torch.allclose(scores["logits"], scores["teacher"], atol=0.05)
+    assert torch.equal(found["hard"].inputs, found["logits"].inputs)

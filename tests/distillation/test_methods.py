@@ -106,12 +106,9 @@ def test_selected_rows_are_real_and_of_their_class(wine):
 
 def test_herding_and_k_center_have_known_answers():
     rows = torch.tensor([[0.0], [1.0], [2.0], [3.0], [10.0]])
-    import engram.distillation.methods.herding as herding
-    import engram.distillation.methods.k_center as k_center
-
-    assert herding._follow(rows, 2, stream(0)).tolist() == [3, 2], "nearest 3.2, then the mean of two nearest 3.2"
-    assert herding._follow(rows, 5, stream(0)).sort().values.tolist() == [0, 1, 2, 3, 4]
-    assert k_center._spread(rows, 2, stream(0)).tolist() == [3, 4]
+    assert Herding.pick(rows, 2, stream(0)).tolist() == [3, 2], "nearest 3.2, then the mean of two nearest 3.2"
+    assert Herding.pick(rows, 5, stream(0)).sort().values.tolist() == [0, 1, 2, 3, 4]
+    assert KCenter.pick(rows, 2, stream(0)).tolist() == [3, 4]
     assert Herding() == Herding()
     assert KCenter() == KCenter()
 

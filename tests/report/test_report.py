@@ -1,5 +1,6 @@
 """The page: self-contained, escaped, and whole even where something is missing."""
 
+import json
 import re
 import shutil
 from html.parser import HTMLParser
@@ -79,3 +80,19 @@ def test_damaged_side_files_are_left_out(evil):
     (folder / "curves.json").write_text("")
     (folder / "real.safetensors").write_text("x")
     assert "not beside the file" in page(memory, file)
+
+
+def test_what_other_learners_say_is_shown_if_it_is_whole(wine, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    short = {"budget": engram.PerClass(1), "steps": 5, "seeds": 2, "full_steps": 5, "report": True}
+    engram.run("wine", out="wine.engram", **short)
+    text = (tmp_path / "wine.html").read_text()
+    assert "Whom else does it teach?" in text
+    assert "Portability" in text
+    assert "cross_entropy(model(x), y)" in text, "how to train on it elsewhere"
+    memory = engram.load("wine.engram")
+    for broken in ({"learners": {"svm": {}}}, {"learners": 3}, [], {"portability": 1.0}):
+        memory.provenance["panel"] = broken
+        record = json.loads((tmp_path / "wine.run/run.json").read_text())
+        (tmp_path / "wine.run/run.json").write_text(json.dumps(record | {"panel": broken}))
+        assert "Whom else" not in page(memory, tmp_path / "wine.engram")

@@ -25,12 +25,15 @@ BASELINES = (
     FULL,
     "random",
     "random:labels=teacher",
+    "random:labels=logits",
     "k-means",
     "k-means:labels=teacher",
     "herding",
     "herding:labels=teacher",
+    "herding:space=features",
     "k-center",
     "k-center:labels=teacher",
+    "k-center:space=features",
 )
 
 

@@ -17,8 +17,8 @@ from .buffers import Prepared, experts
 
 __all__ = ["Labels", "Samples", "labelling", "relabelled"]
 
-Labels = Literal["hard", "teacher"]
-"""Class numbers, or the scores of a network trained on all rows."""
+Labels = Literal["hard", "teacher", "logits"]
+"""Class numbers; or of a network trained on all rows the probabilities, or the centred logits."""
 
 
 Samples = Plain | Formation | Basis
@@ -35,19 +35,24 @@ def labelling(
     return Prepared(buffer.digest, buffer.seconds)
 
 
-def relabelled(canvas: Samples, taught: Fitted) -> Samples:
+def relabelled(canvas: Samples, taught: Fitted, labels: Labels = "teacher") -> Samples:
     """The same inputs with a teacher's scores; tiles of one image share their mean.
 
     Args:
         canvas: samples of classes.
         taught: one network.
+        labels: its probabilities, or its logits: centred, and scaled so that the largest is on average that of a hard label.
 
     Returns:
         The canvas with soft labels.
     """
     inputs = canvas.decode().inputs
-    scores = torch.cat([taught.outputs(part)[0] for part in inputs.detach().split(512)]).softmax(-1)
-    scores = scores - 1 / scores.shape[-1]
+    logits = torch.cat([taught.outputs(part)[0] for part in inputs.detach().split(512)])
+    if labels == "logits":
+        scores = logits - logits.mean(-1, keepdim=True)
+        scores = scores * (1 - 1 / scores.shape[-1]) / scores.max(-1).values.mean().clamp_min(1e-12)
+    else:
+        scores = logits.softmax(-1) - 1 / logits.shape[-1]
     if isinstance(canvas, Formation):
         scores = scores.reshape(len(canvas.inputs), -1, scores.shape[-1]).mean(1)
     return replace(canvas, targets=scores, classes=0)

@@ -94,7 +94,7 @@ class Matcher(ABC):
         batch: real rows per outer step (of each class, where classes are matched apart).
         start: samples start as random real rows, k-means centres, noise, or in the principal subspace
             (`start.initial`).
-        labels: hard, or soft ones that a teacher trained on all rows gives the samples as they now are.
+        labels: hard, or soft ones (probabilities or logits) that a teacher trained on all rows gives the samples as they now are.
         augment: differentiable siamese augmentation, for instance ``"crop_scale_rotate"`` (`augmentation`).
         formation: stored images hold so many tiles along a side, each a sample (`canvas.formation`).
         mixtures: so many samples for each item of the budget, mixed from fewer bases (`canvas.basis`).
@@ -162,7 +162,7 @@ class Matcher(ABC):
             raise SettingError(
                 f"augmentation is for images; these inputs have shape {problem.task.shape}: leave it out (augment=)"
             )
-        soft = problem.classes is None or self.label_rate > 0 or self.labels == "teacher"
+        soft = problem.classes is None or self.label_rate > 0 or self.labels != "hard"
         canvas, groups = initial(
             problem, budget, precision, self.start, soft, seed, training, self.formation, self.mixtures
         )
@@ -209,7 +209,7 @@ class Matcher(ABC):
     def _labelled(self, canvas: Samples, problem: Problem, training: Training, seed: int) -> Samples:
         if self.labels == "hard" or problem.classes is None:
             return canvas
-        return relabelled(canvas, teacher(problem, training.network, seed))
+        return relabelled(canvas, teacher(problem, training.network, seed), self.labels)
 
     @property
     def _outer(self) -> OuterOptimizer:

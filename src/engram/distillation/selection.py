@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor
@@ -19,7 +19,7 @@ from .buffers import Prepared, teacher
 from .labels import Labels, Samples, labelling, relabelled
 from .method import Metrics
 
-__all__ = ["Pick", "Selection", "SelectionState", "at_random", "candidates", "centres", "choose"]
+__all__ = ["Pick", "Selection", "SelectionState", "SpatialSelection", "at_random", "candidates", "centres", "choose"]
 
 Pick = Callable[[Tensor, int, torch.Generator], Tensor]
 """(rows (N, D), how many, generator) to the rows' indices."""
@@ -42,7 +42,7 @@ class Selection(ABC):
     """A method that does everything in `init` and takes no step.
 
     Args:
-        labels: hard, or those of a teacher trained on all rows.
+        labels: hard, or those of a teacher trained on all rows, probabilities or logits.
     """
 
     steps: ClassVar[int] = 0
@@ -62,10 +62,11 @@ class Selection(ABC):
         self, problem: Problem, training: Training, budget: Budget, precision: Precision, seed: int
     ) -> SelectionState:
         """Choose."""
-        soft = self.labels == "teacher"
+        soft = self.labels != "hard"
         plain = self.select(problem, training, counts(problem, budget, precision, soft), seed)
         if soft and problem.classes:
-            return SelectionState(relabelled(plain, teacher(problem, training.network, seed)))
+            taught = teacher(problem, training.network, seed)
+            return SelectionState(relabelled(plain, taught, self.labels))
         return SelectionState(plain)
 
     def step(self, state: SelectionState, problem: Problem, training: Training) -> tuple[SelectionState, Metrics]:
@@ -77,7 +78,42 @@ class Selection(ABC):
         return {"main": state.canvas}
 
 
-def choose(problem: Problem, counts: tuple[int, ...], pick: Pick, seed: int) -> Plain:
+@dataclass(frozen=True)
+class SpatialSelection(Selection):
+    """A selection by distances.
+
+    Args:
+        space: of normalised inputs, or of the features of a network trained on all rows.
+    """
+
+    space: Literal["inputs", "features"] = "inputs"
+
+    @staticmethod
+    @abstractmethod
+    def pick(rows: Tensor, count: int, generator: torch.Generator) -> Tensor:
+        """Choose within a class."""
+
+    def select(self, problem: Problem, training: Training, counts: tuple[int, ...], seed: int) -> Plain:
+        """Real rows."""
+        if self.space == "inputs":
+            return choose(problem, counts, self.pick, seed)
+        taught = teacher(problem, training.network, seed)
+        return choose(problem, counts, self.pick, seed, lambda x: taught.features(x)[0])
+
+    def prepare(
+        self, problem: Problem, training: Training, seed: int, watch: Callable[[float], None] | None = None
+    ) -> Prepared:
+        """Train the network whose features are asked, which labels too."""
+        return labelling("teacher" if self.space == "features" else self.labels, problem, training, seed, watch)
+
+
+def choose(
+    problem: Problem,
+    counts: tuple[int, ...],
+    pick: Pick,
+    seed: int,
+    seen: Callable[[Tensor], Tensor] = lambda x: x.flatten(1),
+) -> Plain:
     """Pick real rows, class by class, with their hard labels.
 
     Args:
@@ -85,13 +121,14 @@ def choose(problem: Problem, counts: tuple[int, ...], pick: Pick, seed: int) -> 
         counts: rows per class, or one number for regression.
         pick: chooses within a class.
         seed: of the draws.
+        seen: of a batch of inputs, between which distances are measured.
 
     Returns:
         The rows.
     """
     parts = []
     for group, (rows, count) in enumerate(zip(candidates(problem, counts, seed), counts, strict=True)):
-        flat = problem.train.batch(rows)[0].flatten(1)
+        flat = torch.cat([seen(problem.train.batch(part)[0]) for part in rows.split(1024)])
         parts.append(rows[pick(flat, min(count, len(rows)), stream(seed, "pick", group)).to(rows.device)])
     return _plain(problem, torch.cat(parts))
 

@@ -5,33 +5,27 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ...data.problem import Problem
-from ...learning.training import Training
-from ...samples.canvas.plain import Plain
-from ..selection import Selection, choose
+from ..selection import SpatialSelection
 
 __all__ = ["KCenter"]
 
 
 @dataclass(frozen=True)
-class KCenter(Selection):
+class KCenter(SpatialSelection):
     """Farthest-first traversal, starting at the row nearest the class mean.
 
-    Distances are between normalised inputs.
+    Distances are between normalised inputs, or between features of a network trained on all rows.
 
     References:
         Gonzalez 1985; Sener & Savarese 2018.
     """
 
-    def select(self, problem: Problem, training: Training, counts: tuple[int, ...], seed: int) -> Plain:
+    @staticmethod
+    def pick(rows: Tensor, count: int, generator: torch.Generator) -> Tensor:
         """See the class."""
-        return choose(problem, counts, _spread, seed)
-
-
-def _spread(rows: Tensor, count: int, generator: torch.Generator) -> Tensor:
-    chosen = [int((rows - rows.mean(0)).square().sum(1).argmin())]
-    nearest = (rows - rows[chosen[0]]).square().sum(1)
-    while len(chosen) < count:
-        chosen.append(int(nearest.argmax()))
-        nearest = torch.minimum(nearest, (rows - rows[chosen[-1]]).square().sum(1))
-    return torch.tensor(chosen)
+        chosen = [int((rows - rows.mean(0)).square().sum(1).argmin())]
+        nearest = (rows - rows[chosen[0]]).square().sum(1)
+        while len(chosen) < count:
+            chosen.append(int(nearest.argmax()))
+            nearest = torch.minimum(nearest, (rows - rows[chosen[-1]]).square().sum(1))
+        return torch.tensor(chosen)
