@@ -210,6 +210,10 @@ def scores_table(scores: Any, title: str) -> None:
     console.print(table)
     if scores.panel is not None:
         console.print(_panel_table(scores.panel))
+    say(
+        "judging took "
+        + ", ".join(f"{seconds:.0f} s for {part}" for part, seconds in scores.seconds.items() if seconds)
+    )
 
 
 def _panel_table(panel: Any) -> Table:
@@ -229,10 +233,11 @@ def _panel_table(panel: Any) -> Table:
         caption_justify="left",
         caption=caption,
     )
-    for heading in ("learner", "engram", "random rows", "k-means centres", "engram minus the better"):
+    for heading in ("learner", "engram", "random", "k-means", "engram - better"):
         table.add_column(heading, justify="left" if heading == "learner" else "right", no_wrap=True)
     for name, row in panel.as_json()["learners"].items():
-        table.add_row(name, *(_plus_minus(row[teacher]) for teacher in TEACHERS), _plus_minus(row["gain"], signed=True))
+        cells = [_plus_minus(row[teacher], digits=3) for teacher in TEACHERS]
+        table.add_row(name, *cells, _plus_minus(row["gain"], signed=True, digits=3))
     return table
 
 
@@ -243,6 +248,6 @@ def _caption(scores: Any) -> str:
     return f"test {scores.metric}, mean ± standard error over {n} networks (and draws, for random rows){which}"
 
 
-def _plus_minus(value: Mapping[str, Any], signed: bool = False) -> str:
-    mean = f"{value['mean']:+.4f}" if signed else f"{value['mean']:.4f}"
-    return mean if value["sem"] is None else f"{mean} ± {value['sem']:.4f}"
+def _plus_minus(value: Mapping[str, Any], signed: bool = False, digits: int = 4) -> str:
+    mean = f"{value['mean']:{'+' if signed else ''}.{digits}f}"
+    return mean if value["sem"] is None else f"{mean} ± {value['sem']:.{digits}f}"

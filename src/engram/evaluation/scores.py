@@ -160,6 +160,17 @@ class Scores:
     notes: tuple[str, ...] = ()
     panel: Panel | None = None
 
+    @property
+    def seconds(self) -> dict[str, float]:
+        """How long each part of the judging took: the ceiling, own replay, baselines, other learners."""
+        parts = {"all data": ["full"], "own replay": ["engram"]}
+        parts["baselines"] = [name for name in self.rows if name not in ("full", "engram")]
+        spent = {
+            part: sum(self.rows[n].seconds * len(self.rows[n].runs) for n in names) for part, names in parts.items()
+        }
+        learners = [] if self.panel is None else [row for own in self.panel.rows.values() for row in own.values()]
+        return spent | {"other learners": sum(row.seconds * len(row.runs) for row in learners)}
+
     def difference(self, name: str) -> dict[str, Any]:
         """Engram minus another row, seed by seed: the runs share their initial networks."""
         pairs = zip(self.rows["engram"].runs, self.rows[name].runs, strict=True)
