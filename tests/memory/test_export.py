@@ -5,12 +5,14 @@ import io
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from PIL import Image
 
 import engram
+from engram.data.metrics import score
 from engram.errors import SettingError
 from engram.learning.networks.mlp import MLP
-from engram.memory.export import export, grid, table
+from engram.memory.export import example, export, grid, table
 
 
 @pytest.fixture(scope="module")
@@ -54,3 +56,29 @@ def test_images_round_trip(pictures, tmp_path):
 def test_rows_are_no_picture(numbers, tmp_path):
     with pytest.raises(SettingError, match="not images"):
         export(numbers, "png", tmp_path / "x.png")
+
+
+def test_the_example_trains_a_network_without_this_library(digits, diabetes, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for problem, least in ((digits, 0.7), (diabetes, 0.1)):
+        memory = engram.distill(problem, "k-means")
+        export(memory, "npz", tmp_path / "x.npz")
+        names = {"np": np, "torch": torch, "nn": torch.nn}
+        exec(example(memory, "x"), names)
+        with torch.no_grad():
+            found = names["model"](problem.select.batch(slice(None))[0].flatten(1))
+        if problem.classes is None:
+            raw = found * names["data"]["y"].std() + names["data"]["y"].mean()
+            found = (raw - problem.target.mean[0]) / problem.target.std[0]
+        assert float(score(problem.metric, found, problem.select.targets)) > least
+
+
+def test_the_example_for_a_table_reads_its_columns(rng, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    frame = pd.DataFrame({"size": rng.normal(size=60), "town": ["a", "b"] * 30, "t": [True, False] * 30})
+    memory = engram.distill(engram.Problem.from_frame(frame, "t"), "k-means")
+    export(memory, "parquet", tmp_path / "x.parquet")
+    names = {"pd": pd}
+    exec(example(memory, "x"), names)
+    assert list(names["x"]) == ["size", "town"]
+    assert names["y"].tolist() == [False, True], "labels are what they were"

@@ -21,12 +21,13 @@ __all__ = ["example", "export", "grid", "images", "pictures", "table"]
 
 _EXAMPLE = """data = np.load("{name}.npz")
 x = torch.tensor((data["x"] - data["mean"]) / data["std"]).float().flatten(1)
-y = torch.tensor(data["{labels}"]).float().reshape(len(x), -1)
+y = {labels}
 model = nn.Sequential(nn.Linear(x.shape[1], 256), nn.ReLU(), nn.Linear(256, y.shape[1]))
 optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
 for _ in range(300):
     loss = nn.functional.{loss}(model(x), y)
     optimizer.zero_grad(), loss.backward(), optimizer.step()"""
+_STANDARDISED = 'torch.tensor((data["y"] - data["y"].mean(0)) / data["y"].std(0)).float().reshape(len(x), -1)'
 _TABLE = """frame = pd.read_parquet("{name}.parquet")
 x, y = frame[{columns}], frame["{target}"]"""
 
@@ -46,7 +47,9 @@ def example(engram: Engram, name: str) -> str:
         columns = [column.name for column in engram.preprocessing.columns]
         return _TABLE.format(name=name, columns=columns, target=_target(engram))
     return _EXAMPLE.format(
-        name=name, labels="y_prob" if classes else "y", loss="cross_entropy" if classes else "mse_loss"
+        name=name,
+        labels='torch.tensor(data["y_prob"])' if classes else _STANDARDISED,
+        loss="cross_entropy" if classes else "mse_loss",
     )
 
 
