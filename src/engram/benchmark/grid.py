@@ -2,12 +2,14 @@
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ..data.problem import Problem
 from ..distillation import defaults
+from ..distillation.matcher import Matcher
 from ..distillation.method import Method
 from ..distillation.plan import with_steps
 from ..distillation.published import PUBLISHED, method_of
@@ -15,7 +17,7 @@ from ..errors import SettingError
 from ..samples.budget import Budget
 from ..spec import encode
 
-__all__ = ["BASELINES", "FULL", "Cell", "Recipe", "all_methods"]
+__all__ = ["BASELINES", "FULL", "Cell", "Recipe", "all_methods", "crossed"]
 
 FULL = "full"
 """In place of a method: networks trained on all data, the ceiling."""
@@ -40,6 +42,30 @@ BASELINES = (
 def all_methods() -> tuple[str, ...]:
     """Baselines, then every published setting."""
     return (*BASELINES, *PUBLISHED)
+
+
+def crossed(words: Sequence[str], canvases: Sequence[str]) -> tuple[str, ...]:
+    """Every objective on every canvas, so that none is credited with what its canvas gains; what moves no samples stays alone.
+
+    Args:
+        words: methods and published settings.
+        canvases: ``plain``, or settings of `Matcher` such as ``formation=2``; none leaves the words as they are.
+
+    Returns:
+        Words.
+
+    Example:
+        >>> crossed(["dm", "random"], ["plain", "formation=2"])
+        ('dm:formation=1,mixtures=1', 'dm:formation=2', 'random')
+    """
+    found: list[str] = []
+    for word in words:
+        if not canvases or word == FULL or not isinstance(method_of(word), Matcher):
+            found.append(word)
+            continue
+        mark = "," if ":" in word else ":"
+        found += [f"{word}{mark}{'formation=1,mixtures=1' if c == 'plain' else c}" for c in canvases]
+    return tuple(dict.fromkeys(found))
 
 
 @dataclass(frozen=True)

@@ -33,6 +33,12 @@ def command() -> None:
 @click.option(
     "--method", "methods", multiple=True, help="A method, a published setting, full, or all (default); repeat."
 )
+@click.option(
+    "--canvas",
+    "canvases",
+    multiple=True,
+    help="plain, or settings such as formation=2 or mixtures=2, with which every objective is run; repeat.",
+)
 @click.option("--per-class", multiple=True, type=int, help="Budgets in samples per class (default 1); repeat.")
 @click.option("--items", multiple=True, type=int, help="Budgets in samples; repeat.")
 @click.option(
@@ -64,6 +70,7 @@ def command() -> None:
 def run(
     data: tuple[str, ...],
     methods: tuple[str, ...],
+    canvases: tuple[str, ...],
     per_class: tuple[int, ...],
     items: tuple[int, ...],
     networks: tuple[str, ...],
@@ -85,7 +92,7 @@ def run(
     """Run the grid of DATA and the options; every run is a process of its own and leaves a row, whatever becomes of it."""
     say("loading")
     from ..benchmark.engine import run_grid
-    from ..benchmark.grid import FULL, Cell, Recipe, all_methods
+    from ..benchmark.grid import FULL, Cell, Recipe, all_methods, crossed
     from ..benchmark.results import Results
     from ..data.source import find
     from ..memory.files import check_writable
@@ -96,7 +103,7 @@ def run(
     if retry and not resume:
         raise click.UsageError("--retry goes with --resume")
     check_writable(out, force or resume)
-    words = all_methods() if not methods or "all" in methods else methods
+    words = crossed(all_methods() if not methods or "all" in methods else methods, canvases)
     place = device_of(device)
     recipe = Recipe(quick, steps, evaluations, judges, place.partition(":")[0], panel)
     # Wrong words are refused before anything runs.

@@ -123,7 +123,7 @@ def method(problem: Problem, teaches: Teaches = "any", most: int = 1) -> Method:
         return own
     means = DistributionMatching(batch=32, augment="crop_scale_rotate")
     others = KernelMatching(learners="linear+svm+laplace+perceptron+neighbour", near=0.3)
-    return _with(own, (means, others), (0.3, 10.0), steps=800, formation=_TILES)
+    return _with(own, (means, others), (0.3, 1.0), steps=800, formation=_TILES)
 
 
 def _for_replay(problem: Problem) -> PerformanceMatching:
