@@ -1,5 +1,7 @@
 """Samples that are nearly somebody's row."""
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -11,6 +13,8 @@ from ..random import minibatch
 __all__ = ["copies"]
 
 _TRAIN, _HELD_OUT = 10_000, 1000
+_NUMBERS = 20_000_000
+"""Held at once: of large inputs, fewer rows are looked at."""
 
 
 def copies(engram: Engram, problem: Problem) -> int:
@@ -37,6 +41,7 @@ def copies(engram: Engram, problem: Problem) -> int:
 
 
 def _flat(split: Split, most: int) -> Tensor:
+    most = min(most, max(1, _NUMBERS // math.prod(split.preprocessing.shape)))
     rows = minibatch(len(split), most, 0, 0, "copies").to(split.device)
     return split.batch(rows)[0].flatten(1)
 

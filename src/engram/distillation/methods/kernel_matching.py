@@ -1,5 +1,6 @@
 """Kernel matching: performance matching of learners in closed form, which stand for those of other libraries."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -26,6 +27,9 @@ _NEAR = 16
 
 _COLUMNS = 16
 """Columns that the additive kernel sees in one step, drawn anew as a forest draws them."""
+
+_NUMBERS = 20_000_000
+"""Of validation rows that are held at once."""
 
 _MOST = 1000
 """Samples that learners learn from at once: closed forms take their number squared in memory."""
@@ -104,6 +108,9 @@ class KernelMatching(Matcher):
         """The mean validation score of all learners, by which checkpoints are chosen as well as by the own replay."""
         (canvas,) = canvases.values()
         split = problem.validation
+        split = split.rows(
+            torch.arange(len(split), device=split.device)[: max(1, _NUMBERS // math.prod(problem.task.shape))]
+        )
         rows = split.batch(slice(None))[0].flatten(1)
         samples, targets = (part[:: -(-len(part) // _MOST)] for part in _as_others_read(canvas, problem))
         columns = torch.arange(rows.shape[1], device=rows.device)[:: -(-rows.shape[1] // _COLUMNS)]
