@@ -87,13 +87,15 @@ def show() -> None:
     print("| made for | data | budget | seeds | own replay | " + " | ".join(LEARNERS_SHOWN) + " |")
     print("|---|---|---|---|---|" + "---|" * len(LEARNERS_SHOWN))
     for (teaches, data, budget), group in sorted(groups.items()):
+        if len(group) < 2:
+            continue  # one seed alone proves nothing
         cells = []
         for learner in LEARNERS_SHOWN:
             runs = {teacher: [row["panel"][learner][teacher] for row in group] for teacher in TEACHERS}
             own, *others = runs.values()
             won = gain(own, others)
             found[teaches, learner].append((won, sum(own) / len(own) - sum(runs["random_bytes"]) / len(own)))
-            mark = {1: "**", 0: "", -1: "_"}[verdict(won)]
+            mark = {1: "**", 0: "", -1: "*"}[verdict(won)]
             best = max(sum(other) / len(other) for other in others)
             cells.append(f"{mark}{sum(own) / len(own):.3f}{mark} ({best:.3f})")
         own = plus_minus(Measured.of([row["own"] for row in group]))

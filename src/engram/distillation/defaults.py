@@ -117,7 +117,7 @@ def method(problem: Problem, teaches: Teaches = "any", most: int = 1) -> Method:
         return own
     if not large_image(problem.task.shape):
         # Convolutions share less with those learners than tables' networks do: their own replay would pay for more.
-        weight = 0.3 if len(problem.task.shape) == 3 else 1.0
+        weight = 0.1 if len(problem.task.shape) == 3 else 1.0
         return _with(own, (KernelMatching(near=_NEAR),), (weight,), steps=max(own.steps, 1000))
     if not _tiled(problem, most):
         return own
