@@ -22,6 +22,9 @@ __all__ = ["Teaches", "budget", "method", "network", "precision", "training"]
 _TILES = 2
 """Along a side of a stored image."""
 
+_MANY = 5
+"""Samples of a class, or of a number, that serve others and the own replay alike."""
+
 _NEAR = 0.5
 """How much samples are held by real rows."""
 
@@ -101,8 +104,8 @@ def method(problem: Problem, teaches: Teaches = "any", most: int = 1) -> Method:
     Args:
         problem: the data.
         teaches: any, or replay.
-        most: items that the budget has for a class; tiles start as four real rows each, which a class must
-            have. Images of odd sides have one setting for both.
+        most: items that the budget has for a class (in all for numbers): fewer than five weigh others less, and tiles start
+            as four real rows each, which a class must have. Images of odd sides have one setting for both.
 
     Returns:
         The method.
@@ -116,8 +119,9 @@ def method(problem: Problem, teaches: Teaches = "any", most: int = 1) -> Method:
     if teaches == "replay":
         return own
     if not large_image(problem.task.shape):
-        # Convolutions share less with those learners than tables' networks do: their own replay would pay for more.
-        weight = 0.1 if len(problem.task.shape) == 3 else 1.0
+        # Convolutions share less with those learners than tables' networks do, and one sample of a class cannot serve
+        # all as five can: the own replay would pay for more.
+        weight = (0.1 if len(problem.task.shape) == 3 else 1.0) * min(1.0, most / _MANY)
         return _with(own, (KernelMatching(near=_NEAR),), (weight,), steps=max(own.steps, 1000))
     if not _tiled(problem, most):
         return own
