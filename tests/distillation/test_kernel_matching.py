@@ -1,5 +1,7 @@
 """Kernel matching: samples teach learners of other libraries, and stay what these can read."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -58,10 +60,12 @@ def test_near_keeps_samples_by_rows_of_their_class(wine):
 def test_checkpoints_are_chosen_by_others_too(wine):
     both = Combined(terms=(PerformanceMatching(), KernelMatching()), weights=(1.0, 1.0), steps=4)
     state = both.init(wine, engram.distillation.defaults.training(wine), engram.PerClass(1), Precision.FLOAT32, 0)
-    found = both.others(both.export(state), wine)
+    weight, found = both.others(both.export(state), wine)
+    assert weight == 1.0
     assert 0.5 < found < 1
+    assert replace(both, weights=(1.0, 0.2)).others(both.export(state), wine) == (0.2, pytest.approx(found))
     worse = {"main": state.canvas.with_free({"inputs": torch.zeros_like(state.canvas.inputs), "targets": state.canvas.targets})}  # fmt: skip
-    assert both.others(worse, wine) < found
+    assert both.others(worse, wine)[1] < found
 
 
 def test_what_is_wrong_is_said():

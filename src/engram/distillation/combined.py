@@ -80,7 +80,12 @@ class Combined(Pooled):
             found = found + term.prepare(problem, training, seed, watch)
         return found
 
-    def others(self, canvases: Mapping[str, Canvas], problem: Problem) -> float | None:
-        """What the terms say of learners beside the replay; None where none does."""
-        found = [term.others(canvases, problem) for term in self.terms if hasattr(term, "others")]
-        return sum(found) / len(found) if found else None
+    def others(self, canvases: Mapping[str, Canvas], problem: Problem) -> tuple[float, float] | None:
+        """What the terms say of learners beside the replay, by their weights; None where none does."""
+        found = [
+            (weight, *term.others(canvases, problem))
+            for term, weight in zip(self.terms, self.weights, strict=True)
+            if hasattr(term, "others")
+        ]
+        total = sum(weight * own for weight, own, _ in found)
+        return (total, sum(weight * own * value for weight, own, value in found) / total) if found else None

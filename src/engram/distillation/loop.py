@@ -162,7 +162,10 @@ def _choice(method: Method, own: float, canvases: Mapping[str, Canvas], problem:
     """By what a checkpoint is chosen."""
     others = getattr(method, "others", None)
     found = None if others is None else others(canvases, problem)
-    return own if found is None else (own + found) / 2
+    if found is None:
+        return own
+    weight, value = found
+    return (own + weight * value) / (1 + weight)
 
 
 def as_engram(

@@ -104,8 +104,8 @@ class KernelMatching(Matcher):
         grads, value = grad_and_value(loss)(canvas.free)
         return grads, value
 
-    def others(self, canvases: Mapping[str, Canvas], problem: Problem) -> float:
-        """The mean validation score of all learners, by which checkpoints are chosen as well as by the own replay."""
+    def others(self, canvases: Mapping[str, Canvas], problem: Problem) -> tuple[float, float]:
+        """A weight beside the own replay's, 1, and the mean validation score of all learners: by both checkpoints are chosen."""
         (canvas,) = canvases.values()
         split = problem.validation
         split = split.rows(
@@ -115,7 +115,7 @@ class KernelMatching(Matcher):
         samples, targets = (part[:: -(-len(part) // _MOST)] for part in _as_others_read(canvas, problem))
         columns = torch.arange(rows.shape[1], device=rows.device)[:: -(-rows.shape[1] // _COLUMNS)]
         found = self._predictions(samples, targets, rows, columns, problem.classes is not None)
-        return sum(float(score(problem.metric, outputs, split.targets)) for outputs in found) / len(found)
+        return 1.0, sum(float(score(problem.metric, outputs, split.targets)) for outputs in found) / len(found)
 
     def _performance(self, context: StepContext, samples: Tensor, targets: Tensor, real: Batch) -> Tensor:
         """The losses of all learners."""
