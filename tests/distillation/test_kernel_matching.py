@@ -68,6 +68,16 @@ def test_checkpoints_are_chosen_by_others_too(wine):
     assert both.others(worse, wine)[1] < found
 
 
+def test_wide_images_have_one_kind_of_settings(rng):
+    images = rng.integers(0, 255, (40, 16, 64)).astype(np.uint8)
+    problem = engram.Problem.from_arrays(images, np.arange(40) % 2)
+    own = engram.distillation.defaults.method(problem, "replay")
+    assert own == PerformanceMatching(), (
+        "below 28 pixels along one side they are small, as their network and training are"
+    )
+    assert engram.distillation.defaults.network(problem).width == 64
+
+
 def test_what_is_wrong_is_said():
     with pytest.raises(SettingError, match="did you mean linear"):
         KernelMatching(learners="linaer")

@@ -5,7 +5,7 @@ from typing import Literal
 from ..data.intrinsic_dimension import dimension
 from ..data.preprocessing.pixels import Pixels
 from ..data.problem import Problem
-from ..learning.network import Network, large_image
+from ..learning.network import Network
 from ..learning.networks.convnet import ConvNet
 from ..learning.networks.mlp import MLP
 from ..learning.training import Training
@@ -21,6 +21,8 @@ __all__ = ["Teaches", "budget", "method", "network", "precision", "training"]
 
 _TILES = 2
 """Along a side of a stored image."""
+
+_LARGE = 28
 
 _MANY = 5
 """Samples of a class, or of a number, that serve others and the own replay alike."""
@@ -47,7 +49,7 @@ def network(problem: Problem) -> Network:
     shape = problem.task.shape
     if len(shape) != 3 or min(shape[1:]) < 4:
         return MLP(activation="tanh")
-    if min(shape[1:]) >= 28:
+    if _large(problem):
         return ConvNet() if problem.train.device.type == "cuda" else ConvNet(width=32)
     return ConvNet(width=64, depth=2, norm="group")
 
@@ -82,9 +84,15 @@ def _tuned(problem: Problem) -> Training:
     """The training with the network for which its rate was chosen."""
     if len(problem.task.shape) != 3:
         return Training.default(MLP(), steps=50, rate=1e-3)
-    if min(problem.task.shape[1:]) < 28:
+    if not _large(problem):
         return Training.default(ConvNet(width=64), steps=50)
     return Training.default(ConvNet(width=32), steps=100, augment="crop_scale_rotate")
+
+
+def _large(problem: Problem) -> bool:
+    """Whether inputs are images of 28 pixels and more along both sides."""
+    shape = problem.task.shape
+    return len(shape) == 3 and min(shape[1:]) >= _LARGE
 
 
 Teaches = Literal["any", "replay"]
@@ -118,7 +126,7 @@ def method(problem: Problem, teaches: Teaches = "any", most: int = 1) -> Method:
     own = _for_replay(problem)
     if teaches == "replay":
         return own
-    if not large_image(problem.task.shape):
+    if not _large(problem):
         # Convolutions share less with those learners than tables' networks do, and one sample of a class cannot serve
         # all as five can: the own replay would pay for more.
         weight = (0.1 if len(problem.task.shape) == 3 else 1.0) * min(1.0, most / _MANY)
@@ -131,9 +139,9 @@ def method(problem: Problem, teaches: Teaches = "any", most: int = 1) -> Method:
 
 
 def _for_replay(problem: Problem) -> PerformanceMatching:
+    if _large(problem):
+        return PerformanceMatching(rate=0.05, batch=128, pool=10, temperature=0.07)
     if len(problem.task.shape) == 3:
-        if large_image(problem.task.shape):
-            return PerformanceMatching(rate=0.05, batch=128, pool=10, temperature=0.07)
         return PerformanceMatching()
     noise = round(min(0.5, 10 / len(problem.train) ** 0.5), 3)
     return PerformanceMatching(
