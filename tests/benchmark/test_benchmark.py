@@ -266,6 +266,8 @@ def test_a_grid_with_a_panel_has_rows_of_its_own(monkeypatch):
     named = [cell("random").named(Recipe(panel=panel))["recipe"] for panel in ("none", "quick")]
     assert "panel" not in named[0], "rows of version 0.1 are found again"
     assert named[1]["panel"] == "quick"
+    with pytest.raises(SettingError, match="choose none, quick or full"):
+        Recipe(panel="all")
 
 
 def test_failures_and_a_missing_baseline_do_not_break_the_table():

@@ -40,8 +40,8 @@ def test_gain_is_paired_and_over_the_better_baseline():
     assert panel((0.6, 0.8), (0.5, 0.5), (0.8, 0.6)).portability == 0.5, "a tie counts half"
     lost = panel((0.5, 0.6), (0.5, 0.5), (0.8, 0.9))
     assert lost.portability == 0.0
-    assert coresets_win(lost) == ["forest"]
-    assert coresets_win(panel((0.5, 0.6), (0.5, 0.5), (0.8, 0.9), "linear")) == []
+    assert coresets_win(lost.gains) == ["forest"]
+    assert coresets_win(panel((0.5, 0.6), (0.5, 0.5), (0.8, 0.9), "linear").gains) == []
 
 
 def test_a_learner_that_could_not_learn_counts_as_nothing():
@@ -123,3 +123,12 @@ def test_equal_baselines_are_trained_once(memory, wine):
     assert found.items("k_means") == found.items("k_means_bytes") == 6
     assert found.row("k_means") is found.row("k_means_bytes")
     assert found.canvases("herding")[0] is found.canvases("herding")[1]
+
+
+def test_a_wrong_learner_is_refused_before_any_work(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UnknownNameError, match="did you mean forest"):
+        engram.run("wine", judges=("forst",))
+    with pytest.raises(SettingError, match="choose none, quick or full"):
+        engram.run("wine", panel="all")
+    assert not list(tmp_path.iterdir()), "nothing was distilled or written"

@@ -14,6 +14,7 @@ from ..distillation.method import Method
 from ..distillation.plan import with_steps
 from ..distillation.published import PUBLISHED, method_of
 from ..errors import SettingError
+from ..evaluation.learners import check_panel
 from ..samples.budget import Budget
 from ..spec import encode
 
@@ -125,7 +126,7 @@ class Recipe:
         panel: foreign learners by which every engram is judged: none, quick or full.
 
     Raises:
-        SettingError: no network.
+        SettingError: no network, another panel.
     """
 
     quick: bool = False
@@ -138,6 +139,7 @@ class Recipe:
     def __post_init__(self) -> None:
         if self.networks < 1:
             raise SettingError(f"networks is {self.networks}: train at least one for each score")
+        check_panel(self.panel)
 
     def method(self, word: str, problem: Problem | None = None) -> Method:
         """The method that a word names."""

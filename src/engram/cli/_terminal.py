@@ -225,7 +225,7 @@ def _panel_table(panel: Any) -> Table:
         f"portability {panel.portability:.2f}: the share of learners whom the engram teaches better than the better of both "
         "others by two standard errors, a tie counting half"
     )
-    if losers := coresets_win(panel):
+    if losers := coresets_win(panel.gains):
         caption += f"; trees ({', '.join(losers)}) learn more from real or averaged rows, as is known of distilled data"
     table = Table(
         title="other learners, at equal bytes, hard labels",

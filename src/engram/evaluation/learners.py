@@ -4,14 +4,14 @@ import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib import import_module
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import torch
 
 from ..data.metrics import score
 from ..data.problem import Problem
 from ..data.split import Split
-from ..errors import DivergenceError, UnknownNameError, nearest
+from ..errors import DivergenceError, SettingError, UnknownNameError, nearest
 from ..learning.fitting import fit, outputs
 from ..learning.network import Network, large_image
 from ..learning.networks.convnet import ConvNet
@@ -22,7 +22,9 @@ from ..memory.lesson import Lesson
 from ..numerics.optimizers import SGD, Adam
 from ..spec import render
 
-__all__ = ["LEARNERS", "Estimator", "Learner", "Recipe", "learner_names", "score_estimator"]
+__all__ = ["LEARNERS", "PANELS", "Estimator", "Learner", "Recipe", "check_panel", "learner_names", "score_estimator"]
+
+PANELS = ("none", "quick", "full")
 
 
 class Learner(Protocol):
@@ -100,12 +102,11 @@ class Recipe:
     Args:
         training: the recipe.
         soft: whether it is given probabilities in place of classes.
-        trees: no.
     """
 
     training: Training
     soft: bool = False
-    trees: bool = False
+    trees: ClassVar[bool] = False
 
     @property
     def said(self) -> str:
@@ -206,6 +207,20 @@ _IMAGES = {
 """Of images of 28 pixels and more, at which the field's networks are aimed."""
 
 
+def check_panel(panel: str, judges: Sequence[str] = ()) -> None:
+    """Refuse wrong words before anything runs.
+
+    Raises:
+        SettingError: another panel than `PANELS`.
+        UnknownNameError: a judge that is not known.
+    """
+    if panel not in PANELS:
+        raise SettingError(f"panel is {panel!r}: choose none, quick or full")
+    for name in judges:
+        if name not in LEARNERS:
+            raise UnknownNameError(f"unknown learner {name!r}: {nearest(name, LEARNERS)}")
+
+
 def learner_names(problem: Problem, panel: str, judges: Sequence[str] = ()) -> list[str]:
     """The panel for a kind of data, and whoever is asked beside it.
 
@@ -216,12 +231,6 @@ def learner_names(problem: Problem, panel: str, judges: Sequence[str] = ()) -> l
 
     Returns:
         Names in order, none twice.
-
-    Raises:
-        UnknownNameError: a judge that is not known.
     """
-    for name in judges:
-        if name not in LEARNERS:
-            raise UnknownNameError(f"unknown learner {name!r}: {nearest(name, LEARNERS)}")
     fixed = (_IMAGES if large_image(problem.task.shape) else _ROWS).get(panel, ())
     return list(dict.fromkeys((*fixed, *judges)))

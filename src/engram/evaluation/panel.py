@@ -1,6 +1,7 @@
 """The panel: what an engram teaches learners that know nothing of replay, beside real and averaged rows of equal bytes."""
 
 import time
+from collections.abc import Mapping
 from typing import Any
 
 from ..data.problem import Problem
@@ -8,7 +9,7 @@ from ..memory.engram import Engram
 from ..memory.lesson import Lesson
 from .baselines import Baselines
 from .learners import LEARNERS
-from .scores import Panel, Row, verdict
+from .scores import Row, verdict
 
 __all__ = ["coresets_win", "judged_by"]
 
@@ -44,10 +45,16 @@ def _lesson(canvas: Any, classes: int | None) -> Lesson:
     return Lesson(canvas.inputs, targets.long(), canvas.decode().targets + 1 / classes)
 
 
-def coresets_win(panel: Panel) -> list[str]:
+def coresets_win(gains: Mapping[str, Mapping[str, Any]]) -> list[str]:
     """The learners made of trees that real or averaged rows teach better: a published finding holds there.
+
+    Args:
+        gains: of the engram over the better baseline, by learner (`scores.gain`).
+
+    Returns:
+        Their names.
 
     References:
         Florea & Barnoviciu 2026: coresets beat distillation for forests and boosted trees.
     """
-    return [name for name in panel.rows if LEARNERS[name].trees and verdict(panel.gain(name)) < 0]
+    return [name for name, found in gains.items() if LEARNERS[name].trees and verdict(found) < 0]

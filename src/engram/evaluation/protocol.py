@@ -15,7 +15,7 @@ from ..memory.engram import Engram
 from ..spec import encode
 from .baselines import BASELINES, TAUGHT, Baselines, scores_on_test
 from .ceiling import Full, full_steps, train_full, train_tuned
-from .learners import learner_names
+from .learners import check_panel, learner_names
 from .panel import judged_by
 from .scores import TEACHERS, Panel, Row, Scores
 
@@ -39,6 +39,7 @@ class Protocol:
 
     Raises:
         SettingError: fewer than one seed, another panel.
+        UnknownNameError: a judge that is not known.
 
     Example:
         >>> Protocol(seeds=2).baselines
@@ -55,8 +56,7 @@ class Protocol:
     def __post_init__(self) -> None:
         if self.seeds < 1:
             raise SettingError(f"seeds is {self.seeds}: evaluate at least one network")
-        if self.panel not in ("none", "quick", "full"):
-            raise SettingError(f"panel is {self.panel!r}: choose none, quick or full")
+        check_panel(self.panel, self.judges)
         if self.full_steps is not None and self.full_steps < 1:
             raise SettingError(f"full_steps is {self.full_steps}: train on everything for at least one step")
 
@@ -114,11 +114,7 @@ def evaluate(
 
 
 def row_names(protocol: Protocol, engram: Engram, problem: Problem) -> list[str]:
-    """The rows of an evaluation, in order: networks by the engram's own training, then ``LEARNER by TEACHER``.
-
-    Raises:
-        UnknownNameError: a judge that is not known.
-    """
+    """The rows of an evaluation, in order: networks by the engram's own training, then ``LEARNER by TEACHER``."""
     baselines = [name + suffix for name in BASELINES for suffix in ("", "_bytes")]
     # Several sets are read by the engram's own phases alone.
     learners = learner_names(problem, protocol.panel, protocol.judges) if len(engram.canvases) == 1 else []

@@ -81,9 +81,14 @@ class Panel:
         return gain(rows["engram"].runs, [rows[name].runs for name in TEACHERS[1:]])
 
     @property
+    def gains(self) -> dict[str, dict[str, Any]]:
+        """`gain` of every learner."""
+        return {name: self.gain(name) for name in self.rows}
+
+    @property
     def portability(self) -> float:
         """`portability` over all learners."""
-        return portability([self.gain(name) for name in self.rows])
+        return portability(list(self.gains.values()))
 
     def as_json(self) -> dict[str, Any]:
         """Plain JSON: every learner's scores and gain."""

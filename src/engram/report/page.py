@@ -15,8 +15,8 @@ from ..data.preprocessing.pixels import Pixels
 from ..data.targets import Classes
 from ..evaluation.directions import Directions
 from ..evaluation.fidelity import Fidelity
-from ..evaluation.learners import LEARNERS
-from ..evaluation.scores import TEACHERS, verdict
+from ..evaluation.panel import coresets_win
+from ..evaluation.scores import TEACHERS
 from ..memory.engram import Engram
 from ..memory.export import example, images, table
 from ..memory.lesson import probabilities
@@ -116,7 +116,7 @@ def _panel(plain: Any) -> dict[str, Any] | None:
         for row in plain["learners"].values():
             for part in (*(row[teacher] for teacher in TEACHERS), row["gain"]):
                 part["mean"], part["sem"]
-        losers = [n for n, row in plain["learners"].items() if LEARNERS[n].trees and verdict(row["gain"]) < 0]
+        losers = coresets_win({name: row["gain"] for name, row in plain["learners"].items()})
         return {"portability": float(plain["portability"]), "learners": plain["learners"], "losers": losers}
     except (TypeError, KeyError, AttributeError, ValueError):
         return None
