@@ -156,7 +156,8 @@ def _judged(
             scores[name] = list(scores_on_test(fit(training, problem.task, taught.sets, seeds), problem))
         except DivergenceError:
             diverged.append(name)
-    for learner in learner_names(problem, recipe.panel) if len(memory.canvases) == 1 else ():
-        lessons = [Lesson.of(memory)] * len(seeds)
+    learners = learner_names(problem, recipe.panel) if len(memory.canvases) == 1 else []
+    lessons = [Lesson.of(memory)] * len(seeds) if learners else []
+    for learner in learners:
         scores[f"by {learner}"] = LEARNERS[learner].judge(lessons, problem, seeds, problem.test)
     return scores, diverged

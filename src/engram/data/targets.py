@@ -73,7 +73,7 @@ class Classes:
             return np.array([name == "True" for name in self.names])
         if self.dtype == "str":
             return np.array(self.names, dtype=object)
-        return np.array(self.names).astype(np.float64 if self.dtype == "float" else np.int64)
+        return np.array([float(name) if self.dtype == "float" else int(name) for name in self.names])
 
 
 @dataclass(frozen=True)

@@ -1,12 +1,26 @@
 """Batches by class: real rows drawn, synthetic samples grouped, features averaged."""
 
+import math
+
 import torch
 from torch import Tensor
 
 from ..data.rows import Batch
 from ..data.split import Split
+from ..random import minibatch
 
-__all__ = ["class_means", "drawn_by_class", "grouped"]
+__all__ = ["class_means", "drawn_by_class", "few", "grouped"]
+
+_NUMBERS = 20_000_000
+"""Of inputs that are held at once where rows are looked at together."""
+
+
+def few(split: Split, most: int) -> Split:
+    """At most so many rows of a split, fewer where inputs are large, drawn once."""
+    most = min(most, max(1, _NUMBERS // math.prod(split.preprocessing.shape)))
+    if len(split) <= most:
+        return split
+    return split.rows(minibatch(len(split), most, 0, 0, "few").to(split.device))
 
 
 def drawn_by_class(split: Split, groups: tuple[Tensor, ...], size: int, generator: torch.Generator) -> Batch:

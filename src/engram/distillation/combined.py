@@ -82,10 +82,7 @@ class Combined(Pooled):
 
     def others(self, canvases: Mapping[str, Canvas], problem: Problem) -> tuple[float, float] | None:
         """What the terms say of learners beside the replay, by their weights; None where none does."""
-        found = [
-            (weight, *term.others(canvases, problem))
-            for term, weight in zip(self.terms, self.weights, strict=True)
-            if hasattr(term, "others")
-        ]
+        said = [(weight, term.others(canvases, problem)) for term, weight in zip(self.terms, self.weights, strict=True)]
+        found = [(weight, *own) for weight, own in said if own is not None]
         total = sum(weight * own for weight, own, _ in found)
         return (total, sum(weight * own * value for weight, own, value in found) / total) if found else None

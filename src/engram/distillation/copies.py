@@ -1,26 +1,22 @@
 """Samples that are nearly somebody's row."""
 
-import math
-
 import torch
 from torch import Tensor
 
 from ..data.problem import Problem
-from ..data.split import Split
 from ..memory.engram import Engram
-from ..random import minibatch
+from .batches import few
 
 __all__ = ["copies"]
 
 _TRAIN, _HELD_OUT = 10_000, 1000
-_NUMBERS = 20_000_000
-"""Held at once: of large inputs, fewer rows are looked at."""
 
 
 def copies(engram: Engram, problem: Problem) -> int:
     r"""How many samples stand less than half as far from a training row as any held-out row does.
 
-    Such a sample may give away the row. An average of rows stands about :math:`1/\sqrt2` as far as another row: that is no copy. At most 10,000 training rows and 1,000 of `select` are looked at.
+    Such a sample may give away the row. An average of rows stands about :math:`1/\sqrt2` as far as another row: that is
+    no copy. At most 10,000 training rows and 1,000 of `select` are looked at.
 
     Args:
         engram: whose samples, of its first set.
@@ -35,15 +31,10 @@ def copies(engram: Engram, problem: Problem) -> int:
         >>> copies(engram.distill(problem, "random"), problem)
         3
     """
-    train, held_out = _flat(problem.train, _TRAIN), _flat(problem.select, _HELD_OUT)
+    parts = few(problem.train, _TRAIN), few(problem.select, _HELD_OUT)
+    train, held_out = (part.batch(slice(None))[0].flatten(1) for part in parts)
     usual = _nearest(held_out, train).min() / 2
     return int((_nearest(engram.samples.inputs.flatten(1).to(train), train) < usual).sum())
-
-
-def _flat(split: Split, most: int) -> Tensor:
-    most = min(most, max(1, _NUMBERS // math.prod(split.preprocessing.shape)))
-    rows = minibatch(len(split), most, 0, 0, "copies").to(split.device)
-    return split.batch(rows)[0].flatten(1)
 
 
 def _nearest(some: Tensor, others: Tensor) -> Tensor:

@@ -144,6 +144,10 @@ class Matcher(ABC):
         """Further free tensors."""
         return {}
 
+    def others(self, canvases: Mapping[str, Canvas], problem: Problem) -> tuple[float, float] | None:
+        """By what else than the own replay checkpoints are chosen: a weight beside its 1, and a validation score; None for nothing."""
+        return None
+
     def rates(self) -> Mapping[str, float]:
         """OuterOptimizer rates of all free tensors."""
         return {"inputs": self.rate, "targets": self.label_rate, "coefficients": self.rate}

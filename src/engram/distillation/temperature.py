@@ -10,7 +10,7 @@ from ..learning.fitting import fit, outputs
 from ..learning.networks.mlp import MLP
 from ..learning.training import Descent, Loss, Phase, Training
 from ..memory.engram import Engram
-from ..memory.lesson import Lesson
+from ..memory.lesson import Lesson, probabilities
 from ..numerics.optimizers import Adam
 
 __all__ = ["with_temperature"]
@@ -36,8 +36,10 @@ def with_temperature(engram: Engram, problem: Problem) -> Engram:
     if not isinstance(engram.target, Classes) or len(engram.canvases) > 1 or hard:
         return engram
 
+    written, scores = Lesson.of(engram), engram.samples.targets
+
     def taught(temperature: float) -> float:
-        lesson = Lesson.of(replace(engram, temperature=temperature))
+        lesson = replace(written, probabilities=probabilities(scores, temperature))
         try:
             fitted = fit(_CHOOSING, problem.task, {"main": lesson.soft()}, _SEEDS)
         except DivergenceError:

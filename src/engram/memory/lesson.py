@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from ..data.targets import Classes
-from ..samples.synthetic import Synthetic
+from ..samples.synthetic import Synthetic, scores_of
 from .engram import Engram
 
 __all__ = ["Lesson", "probabilities"]
@@ -54,10 +54,7 @@ class Lesson:
 
     def hard(self, classes: int | None) -> Synthetic:
         """Samples with the scores of their classes, or with their numbers."""
-        if classes is None:
-            return Synthetic(self.inputs, self.targets)
-        scores = torch.nn.functional.one_hot(self.targets, classes).to(self.inputs) - 1 / classes
-        return Synthetic(self.inputs, scores)
+        return Synthetic(self.inputs, scores_of(self.targets, classes or 0, self.inputs))
 
     def soft(self) -> Synthetic:
         """Samples with the scores of their probabilities, which cross-entropy reads."""

@@ -96,7 +96,7 @@ class Columns:
     @property
     def shape(self) -> tuple[int, ...]:
         """(encoded numbers,)."""
-        return (sum(1 if isinstance(c, Number) else len(c.values) + c.rare for c in self.columns),)
+        return (sum(_width(column) for column in self.columns),)
 
     @property
     def bytes(self) -> int:
@@ -145,7 +145,7 @@ class Columns:
 
     def whole(self, inputs: Tensor) -> Tensor:
         """Numbers as they are; of a category's indicators the largest is one and the others are zero."""
-        parts = inputs.split([1 if isinstance(c, Number) else len(c.values) + c.rare for c in self.columns], 1)
+        parts = inputs.split([_width(column) for column in self.columns], 1)
         return torch.cat(
             [
                 one if isinstance(c, Number) else one_hot(one.argmax(1), one.shape[1]).to(one)
@@ -160,9 +160,12 @@ class Columns:
 
     def item_bytes(self, number: int) -> int:
         """One number a numeric column; one or two bytes a category."""
-        return sum(
-            number if isinstance(c, Number) else (1 if len(c.values) + c.rare <= 256 else 2) for c in self.columns
-        )
+        return sum(number if isinstance(c, Number) else (1 if _width(c) <= 256 else 2) for c in self.columns)
+
+
+def _width(column: Number | Category) -> int:
+    """Encoded numbers of a column."""
+    return 1 if isinstance(column, Number) else len(column.values) + column.rare
 
 
 def _is_number(column: pd.Series) -> bool:

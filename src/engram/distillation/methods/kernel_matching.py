@@ -1,6 +1,5 @@
 """Kernel matching: performance matching of learners in closed form, which stand for those of other libraries."""
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -18,6 +17,8 @@ from ...learning.gradients import mean_loss
 from ...learning.training import Loss
 from ...numerics.optimizers import Params
 from ...samples.canvas import Canvas
+from ...samples.synthetic import scores_of
+from ..batches import few
 from ..matcher import Matcher, StepContext
 
 __all__ = ["KernelMatching"]
@@ -27,9 +28,6 @@ _NEAR = 16
 
 _COLUMNS = 16
 """Columns that the additive kernel sees in one step, drawn anew as a forest draws them."""
-
-_NUMBERS = 20_000_000
-"""Of validation rows that are held at once."""
 
 _MOST = 1000
 """Samples that learners learn from at once: closed forms take their number squared in memory."""
@@ -91,7 +89,6 @@ class KernelMatching(Matcher):
         x, y, w = context.problem.train.sample(self.batch, context.state.step, context.state.seed, "real")
         rows = x.flatten(1)
         noisy = rows + self.noise * torch.randn(rows.shape, generator=context.stream("noise")).to(rows)
-
         drawn = torch.randperm(len(context.state.groups), generator=context.stream("samples"))[:_MOST].to(rows.device)
 
         def loss(free: Params) -> Tensor:
@@ -107,10 +104,7 @@ class KernelMatching(Matcher):
     def others(self, canvases: Mapping[str, Canvas], problem: Problem) -> tuple[float, float]:
         """A weight beside the own replay's, 1, and the mean validation score of all learners: by both checkpoints are chosen."""
         (canvas,) = canvases.values()
-        split = problem.validation
-        split = split.rows(
-            torch.arange(len(split), device=split.device)[: max(1, _NUMBERS // math.prod(problem.task.shape))]
-        )
+        split = few(problem.validation, len(problem.validation))
         rows = split.batch(slice(None))[0].flatten(1)
         samples, targets = (part[:: -(-len(part) // _MOST)] for part in _as_others_read(canvas, problem))
         columns = torch.arange(rows.shape[1], device=rows.device)[:: -(-rows.shape[1] // _COLUMNS)]
@@ -155,5 +149,5 @@ def _as_others_read(canvas: Canvas, problem: Problem) -> tuple[Tensor, Tensor]:
     # Rounding has no derivative: that of the numbers before it stands in.
     inputs = inputs + (problem.preprocessing.whole(inputs.detach()) - inputs.detach())
     if classes:
-        targets = torch.nn.functional.one_hot(targets.detach().argmax(1), classes).to(targets) - 1 / classes
+        targets = scores_of(targets.detach().argmax(1), classes, targets)
     return inputs.flatten(1), targets
