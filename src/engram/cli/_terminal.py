@@ -228,7 +228,7 @@ def _panel_table(panel: Any) -> Table:
     if losers := coresets_win(panel.gains):
         caption += f"; trees ({', '.join(losers)}) learn more from real or averaged rows, as is known of distilled data"
     table = Table(
-        title="other learners, at equal bytes, hard labels",
+        title="other learners, at equal bytes; hard labels unless they say soft",
         title_justify="left",
         caption_justify="left",
         caption=caption,
