@@ -7,6 +7,9 @@ from ..samples.budget import Precision
 
 __all__ = ["restore", "store"]
 
+_COARSE = ("inputs", "coarse_targets")
+"""Tensors that eight bits may hold, by the end of their names; the last is never stored in sixteen."""
+
 
 def store(key: str, value: Tensor, precision: Precision, scale: Tensor | None = None) -> tuple[Tensor, ...]:
     """A float tensor at a stored precision: the values, and for eight bits their offset and step."""
@@ -15,7 +18,7 @@ def store(key: str, value: Tensor, precision: Precision, scale: Tensor | None = 
         return (value.to(torch.uint8 if small else torch.int16),)
     if precision is Precision.FLOAT32:
         return (value.float(),)
-    if precision is Precision.FLOAT16 or not key.endswith("inputs"):
+    if not key.endswith(_COARSE if precision is Precision.UINT8 else _COARSE[1:]):
         limit = torch.finfo(torch.float16).max
         return (value.clamp(-limit, limit).half(),)
     if scale is None:

@@ -99,6 +99,11 @@ class Columns:
         return (sum(_width(column) for column in self.columns),)
 
     @property
+    def widths(self) -> tuple[int, ...]:
+        """Indicators of each category; numbers stand before them."""
+        return tuple(_width(column) for column in self.columns if isinstance(column, Category))
+
+    @property
     def bytes(self) -> int:
         """Three numbers a numeric column; the characters of the categories."""
         return sum(

@@ -46,6 +46,11 @@ class Vectors:
         return (len(self.mean),)
 
     @property
+    def widths(self) -> tuple[int, ...]:
+        """No category."""
+        return ()
+
+    @property
     def bytes(self) -> int:
         """Two numbers per column."""
         return 8 * len(self.mean)
