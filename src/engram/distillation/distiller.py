@@ -14,9 +14,10 @@ from ..learning.network import Network
 from ..learning.training import Training
 from ..memory.engram import Engram
 from ..samples.budget import Budget, Precision
+from .artefact import as_engram
 from .copies import copies
 from .defaults import Teaches
-from .loop import Run, as_engram, run
+from .loop import Run, run
 from .method import Method, Metrics
 from .plan import Plan
 from .temperature import with_temperature

@@ -14,14 +14,15 @@ from ..errors import DivergenceError
 from ..learning.fitting import fit, outputs
 from ..learning.network import large_image
 from ..learning.training import Training
-from ..memory.engram import Engram
 from ..random import isolated
 from ..samples.budget import Budget, Precision
 from ..samples.canvas import Canvas
+from .artefact import as_engram
 from .method import Method, Metrics
 from .plan import Plan
+from .selection import Selection
 
-__all__ = ["Run", "as_engram", "iterate", "run", "validation_interval"]
+__all__ = ["Run", "iterate", "run", "validation_interval"]
 
 _VALIDATION_SEEDS = (1_000_001, 1_000_002, 1_000_003)
 """Networks that judge checkpoints; never those of an evaluation."""
@@ -108,8 +109,8 @@ def run(plan: Plan, problem: Problem, start: Run | None = None) -> Iterator[tupl
     if start is None:
         state = method.init(problem, training, plan.budget, precision, seed)
         canvases = method.export(state)
-        # With nothing to optimise there is nothing to choose.
-        value = _validate(canvases, problem, training, precision) if method.steps else float("nan")
+        # Of real rows as they are there is nothing to choose.
+        value = float("nan") if isinstance(method, Selection) else _validate(canvases, problem, training, precision)
         choice = _choice(method, value, canvases, problem) if method.steps else value
         start = Run(state, 0, canvases, value, ((0, float("nan"), value),), best_choice=choice)
     current = start
@@ -166,19 +167,3 @@ def _choice(method: Method, own: float, canvases: Mapping[str, Canvas], problem:
         return own
     weight, value = found
     return (own + weight * value) / (1 + weight)
-
-
-def as_engram(
-    canvases: Mapping[str, Canvas], problem: Problem, training: Training, precision: Precision, **rest: Any
-) -> Engram:
-    """The engram of some canvases, rounded to their stored precision."""
-    return Engram.of(
-        canvases,
-        precision,
-        training=training,
-        preprocessing=problem.preprocessing,
-        target=problem.target,
-        metric=problem.metric,
-        linear=problem.linear,
-        **rest,
-    )

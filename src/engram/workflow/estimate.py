@@ -10,7 +10,8 @@ import torch
 
 from ..data.problem import Problem
 from ..data.split import Split
-from ..distillation.loop import Run, as_engram
+from ..distillation.artefact import as_engram
+from ..distillation.loop import Run
 from ..distillation.plan import Plan
 from ..evaluation.ceiling import full_steps
 from ..evaluation.learners import LEARNERS, Recipe, learner_names
@@ -90,7 +91,7 @@ def _judging(problem: Problem, start: Engram, protocol: Protocol) -> float:
     training = start.training if protocol.network is None else start.training.on(protocol.network)
     baselines = len(row_names(replace(protocol, panel="none", judges=()), start, problem))
     own = baselines * _network(problem, start.sets, training)
-    learners = learner_names(problem, protocol.panel, protocol.judges) if len(start.canvases) == 1 else []
+    learners = learner_names(problem, protocol.panel, protocol.judges) if start.labelled else []
     others = len(TEACHERS) * sum(_learner(name, problem, start) for name in learners)
     steps = full_steps(problem) if protocol.full_steps is None else protocol.full_steps
     # Small networks learn side by side, which costs them little.
