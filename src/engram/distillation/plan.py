@@ -1,6 +1,7 @@
 """What a distillation will do, every default spelt out before anything runs."""
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from operator import index
 from typing import Any, Self
@@ -14,6 +15,7 @@ from ..samples.budget import Budget, Items, PerClass, Precision
 from ..samples.spending import counts
 from ..spec import encode, parse, render
 from . import defaults
+from .choice import choose
 from .method import Method
 from .published import method_of, network_of
 
@@ -33,6 +35,8 @@ class Plan:
         budget: how much synthetic data.
         precision: of stored inputs.
         seed: of every draw.
+        reason: why this method, where it was chosen on validation rows; empty otherwise.
+        tried: (what, score on validation) of all that was compared.
     """
 
     method: Method
@@ -40,6 +44,8 @@ class Plan:
     budget: Budget
     precision: Precision = Precision.FLOAT32
     seed: int = 0
+    reason: str = ""
+    tried: tuple[tuple[str, float], ...] = ()
 
     @classmethod
     def of(
@@ -55,6 +61,7 @@ class Plan:
         seed: int = 0,
         quick: bool = False,
         teaches: defaults.Teaches = "any",
+        watch: Callable[[float], None] | None = None,
     ) -> Self:
         """Settle what was asked for; what was not comes from the defaults for the kind of data.
 
@@ -69,9 +76,11 @@ class Plan:
             seed: of every draw.
             quick: a paper's setting at the scale of a CPU; for any other method a third of its steps.
             teaches: whom, where no method is named: any training, or the engram's own replay alone.
+            watch: called with the share of the comparison that is done, where methods are compared.
 
         Returns:
-            The plan.
+            The plan. Tables for which neither method, network, training nor steps are given get what does best on validation
+            rows (`choice.choose`).
 
         Raises:
             EngramError: a word that names nothing, a setting out of range.
@@ -94,7 +103,11 @@ class Plan:
             steps = -(-chosen.steps // _QUICK)
         chosen = with_steps(chosen, steps)
         network = parse("networks", network) if isinstance(network, str) else network or (None if quick else own)
+        free = method is None and network is None and training is None and steps is None
         training = training or defaults.training(problem, network, chosen)
+        picked = choose(problem, chosen, training, budget, precision, seed, watch) if free else None
+        if picked is not None:
+            return cls(picked.method, picked.training, budget, precision, seed, picked.reason, picked.tried)
         encode(training)  # what no file could keep is refused before the work, not after it
         return cls(chosen, training, budget, precision, seed)
 
@@ -118,7 +131,7 @@ class Plan:
             "budget": encode(self.budget),
             "seed": self.seed,
             "fingerprint": problem.fingerprint,
-        }
+        } | ({"chosen": {"reason": self.reason, "tried": [list(one) for one in self.tried]}} if self.reason else {})
 
 
 def _most(problem: Problem, budget: Budget, precision: Precision) -> int:

@@ -33,7 +33,7 @@ def with_temperature(engram: Engram, problem: Problem) -> Engram:
         The engram with its temperature.
     """
     hard = all(getattr(canvas, "classes", 0) for canvas in engram.canvases.values())
-    if not isinstance(engram.target, Classes) or len(engram.canvases) > 1 or hard:
+    if not isinstance(engram.target, Classes) or not engram.labelled or hard:
         return engram
 
     written, scores = Lesson.of(engram), engram.samples.targets

@@ -71,7 +71,9 @@ def directions(engram: Engram, problem: Problem, seeds: list[int]) -> Directions
     Returns:
         The shares; None where nothing can be estimated: inputs too large, rows too few, no direction found.
     """
-    phase = engram.training.phases[0]
+    # Directions for the first layer are the engram's own: networks of all data learn without.
+    own = [phase for phase in engram.training.phases if phase.data == "main" or not engram.labelled]
+    phase = own[0]
     d = math.prod(problem.task.shape)
     if d > _MOST_INPUTS or not isinstance(phase.solver, Descent):
         return None
@@ -83,7 +85,7 @@ def directions(engram: Engram, problem: Problem, seeds: list[int]) -> Directions
         return None
     loss = Loss.CROSS_ENTROPY if problem.classes else Loss.SQUARED
     learn = Phase(Descent(phase.solver.optimizer, max(phase.solver.steps, 100), 64, loss), before=phase.before)
-    if len(engram.canvases) > 1:
+    if not engram.labelled:
         sets = dict.fromkeys((p.data for p in engram.training.phases), problem.train)
         full = fit(engram.training, problem.task, sets, seeds)
     else:
@@ -96,7 +98,8 @@ def directions(engram: Engram, problem: Problem, seeds: list[int]) -> Directions
         for fitted in (full, engram.fit(seeds))
     )
     data = torch.linalg.qr(back @ found.directions[:, :k])[0]
-    samples = (engram.samples.inputs.flatten(1) - rows.mean(0)) @ root
+    points = engram.sets.get("features", engram.samples).inputs.flatten(1)
+    samples = (points - rows.mean(0)) @ root
     moved = samples - samples.mean(0) if len(engram.canvases) == 1 and len(samples) > 1 else samples
     angles = principal_angles(taught, network).rad2deg()
     return Directions(

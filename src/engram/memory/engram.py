@@ -34,6 +34,9 @@ from .replay import Replay
 
 __all__ = ["Engram", "load"]
 
+_MAIN = "main"
+"""The set of labelled samples."""
+
 _FORMAT = 3
 """2 added the linear part, 3 the temperature of labels and the type of classes; what is missing takes its default."""
 
@@ -96,13 +99,21 @@ class Engram:
 
     @property
     def sets(self) -> dict[str, Synthetic]:
-        """The decoded samples by set name."""
-        return {name: canvas.decode() for name, canvas in self.canvases.items()}
+        """The decoded samples by set name, those that any training may read first."""
+        # A file keeps sets in the order of their names.
+        names = sorted(self.canvases, key=lambda name: (name != _MAIN, name))
+        return {name: self.canvases[name].decode() for name in names}
 
     @property
     def samples(self) -> Synthetic:
         """The decoded samples of the first set."""
-        return next(iter(self.canvases.values())).decode()
+        name = _MAIN if self.labelled else min(self.canvases)
+        return self.canvases[name].decode()
+
+    @property
+    def labelled(self) -> bool:
+        """Whether a set holds labelled samples that any training may read, not the theory's points alone."""
+        return _MAIN in self.canvases
 
     @property
     def items(self) -> int:

@@ -1,0 +1,160 @@
+"""Which way to distil a table, decided in seconds on its validation rows: samples, or directions and labels of drawn rows."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from ..data.metrics import score
+from ..data.problem import Problem
+from ..errors import BudgetError, DivergenceError
+from ..learning.fitting import fit, outputs
+from ..learning.training import Training
+from ..random import isolated
+from ..samples.budget import Budget, Precision
+from .artefact import as_engram
+from .method import Method
+from .methods.principal_subspace import PrincipalSubspace
+from .teachers import teachers
+
+__all__ = ["Choice", "choose", "drawable", "validated"]
+
+_SEEDS = [2_000_001, 2_000_002]
+"""Networks that choose; none of them judges."""
+
+_SHARES = (0.95, 0.99)
+"""Of the teachers' response, which candidate numbers of directions hold."""
+
+_MOST_DIRECTIONS = 8
+
+_PILOT = 5
+"""Samples take one step in so many before they are compared."""
+
+_MARGIN = 0.01
+"""By which drawn rows must be better than samples that are not yet done."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What was chosen, and why.
+
+    Args:
+        method: what is optimised.
+        training: the learning process that is compressed.
+        reason: in a sentence.
+        tried: (what, score on validation) of every candidate.
+    """
+
+    method: Method
+    training: Training
+    reason: str
+    tried: tuple[tuple[str, float], ...] = ()
+
+
+def choose(
+    problem: Problem,
+    samples: Method,
+    training: Training,
+    budget: Budget,
+    precision: Precision,
+    seed: int,
+    watch: Callable[[float], None] | None = None,
+) -> Choice | None:
+    """Compare a short run of samples with directions and labels of drawn rows, by their replays on validation rows.
+
+    Whether features must be learnt shows in the comparison: drawn rows with the first phase against those without it, and
+    both against samples that teach features fixed at the start.
+
+    Args:
+        problem: rows of numbers, or columns.
+        samples: the method that moves samples.
+        training: its training.
+        budget: how much synthetic data.
+        precision: of stored inputs.
+        seed: of every draw.
+        watch: called with the share of the work that is done.
+
+    Returns:
+        The choice; None where there is nothing to choose: images, or bytes that hold no distribution.
+
+    Example:
+        >>> from engram import PerClass, load_problem
+        >>> from engram.distillation import defaults
+        >>> wine = load_problem("wine")
+        >>> choose(wine, defaults.method(wine), defaults.training(wine), PerClass(1), Precision.FLOAT16, 0) is None
+        True
+    """
+    watch = watch or (lambda done: None)
+    if not drawable(problem, budget, precision):
+        return None
+    taught = teachers(problem, seed, lambda done: watch(0.5 * done))
+    found: dict[PrincipalSubspace, float] = {}
+
+    def try_out(*candidates: PrincipalSubspace) -> PrincipalSubspace:
+        for candidate in candidates:
+            found[candidate] = validated(candidate, candidate.training(None), problem, budget, precision, seed)
+            watch(min(0.8, 0.5 + 0.05 * len(found)))
+        return max(found, key=lambda one: found[one])
+
+    ranks = {min(_MOST_DIRECTIONS, taught.dimension(share)) for share in _SHARES}
+    best = try_out(*(PrincipalSubspace(directions=r) for r in (0, *sorted(ranks))))
+    # One change at a time of what did best.
+    best = try_out(replace(best, rate=1e-3), replace(best, decay=0.3), replace(best, knots=17))
+    own = validated(_shorter(samples), training, problem, budget, precision, seed, lambda done: watch(0.8 + 0.2 * done))
+    watch(1.0)
+    fixed = max((value for one, value in found.items() if not one.directions), default=float("-inf"))
+    tried = (*((_word(one), value) for one, value in found.items()), ("samples, a fifth of the steps", own))
+    if not found[best] > own + _MARGIN:
+        return Choice(samples, training, f"samples: {own:.3f} on validation, drawn rows {found[best]:.3f}", tried)
+    learnt = f", {fixed:.3f} without directions" if best.directions else ""
+    reason = f"{_word(best)}: {found[best]:.3f} on validation{learnt}, samples {own:.3f}"
+    return Choice(best, best.training(None), reason, tried)
+
+
+def drawable(problem: Problem, budget: Budget, precision: Precision) -> bool:
+    """Whether inputs are rows and a budget's bytes hold a distribution and labels beside it."""
+    if not hasattr(problem.preprocessing, "widths"):
+        return False
+    try:
+        PrincipalSubspace(directions=1).labels(problem, budget, precision)
+    except BudgetError:
+        return False
+    return True
+
+
+def validated(
+    method: Method,
+    training: Training,
+    problem: Problem,
+    budget: Budget,
+    precision: Precision,
+    seed: int,
+    watch: Callable[[float], None] | None = None,
+) -> float:
+    """Score on validation of networks taught by a method's samples."""
+    try:
+        state = method.init(problem, training, budget, precision, seed)
+        for step in range(method.steps):
+            with isolated(seed, "outer", step):
+                state, _ = method.step(state, problem, training)
+            if watch is not None:
+                watch(step / method.steps)
+        engram = as_engram(method.export(state), problem, training, precision)
+        fitted = fit(training, problem.task, engram.sets, _SEEDS)
+        found = float(score(problem.metric, outputs(fitted, problem.validation), problem.validation.targets).mean())
+    except (BudgetError, DivergenceError):
+        return float("-inf")
+    return found if math.isfinite(found) else float("-inf")
+
+
+def _shorter(method: Method) -> Method:
+    return replace(method, steps=-(-method.steps // _PILOT))  # type: ignore[type-var]
+
+
+def _word(method: PrincipalSubspace) -> str:
+    """In words."""
+    changed = [f"rate {method.rate:g}"] * (method.rate != PrincipalSubspace.rate)
+    changed += [f"{method.knots} knots"] * (method.knots != PrincipalSubspace.knots)
+    changed += [f"decay {method.decay:g}"] * (method.decay != PrincipalSubspace.decay)
+    several = f"{method.directions} direction{'s' * (method.directions > 1)}"
+    name = f"{several} and drawn rows" if method.directions else "drawn rows"
+    return ", ".join([name, *changed])
