@@ -17,7 +17,7 @@ from engram import Items, PerClass, distill, load_problem
 from engram.evaluation.baselines import Baselines, scores_on_test
 from engram.evaluation.learners import LEARNERS
 from engram.evaluation.panel import judged_by
-from engram.evaluation.scores import TEACHERS, gain, portability, verdict
+from engram.evaluation.scores import TEACHERS, gain, portability, sign
 from engram.memory.files import append_line
 from engram.memory.provenance import code_version
 from engram.numerics.statistics import Measured
@@ -95,7 +95,7 @@ def show() -> None:
             own, *others = runs.values()
             won = gain(own, others)
             found[teaches, learner].append((won, sum(own) / len(own) - sum(runs["random_bytes"]) / len(own)))
-            mark = {1: "**", 0: "", -1: "*"}[verdict(won)]
+            mark = {1: "**", 0: "", -1: "*"}[sign(won)]
             best = max(sum(other) / len(other) for other in others)
             cells.append(f"{mark}{sum(own) / len(own):.3f}{mark} ({best:.3f})")
         own = plus_minus(Measured.of([row["own"] for row in group]))

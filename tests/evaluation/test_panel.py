@@ -14,7 +14,7 @@ from engram.evaluation.baselines import Baselines
 from engram.evaluation.learners import LEARNERS, learner_names
 from engram.evaluation.panel import coresets_win
 from engram.evaluation.protocol import Protocol, row_names
-from engram.evaluation.scores import Panel, Row, portability, verdict
+from engram.evaluation.scores import Panel, Row, portability, sign
 from engram.memory.lesson import Lesson
 
 SHORT = {"full_steps": 5, "baselines": False}
@@ -47,7 +47,7 @@ def test_gain_is_paired_and_over_the_better_baseline():
 def test_a_learner_that_could_not_learn_counts_as_nothing():
     assert panel((float("nan"),) * 2, (0.5, 0.6), (0.4, 0.4)).portability == 0.0
     assert panel((0.5, 0.6), (float("nan"),) * 2, (float("nan"),) * 2).portability == 1.0
-    assert verdict({"mean": 1.0, "sem": None}) == 0
+    assert sign({"mean": 1.0, "sem": None}) == 0
     assert portability([{"mean": 1.0, "sem": 0.1}, {"mean": -1.0, "sem": 0.1}, {"mean": 0.0, "sem": 0.1}]) == 0.5
 
 

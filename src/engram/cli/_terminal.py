@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import (
     BarColumn,
     Progress,
@@ -23,6 +24,7 @@ from rich.table import Table
 __all__ = [
     "Bars",
     "budget_of",
+    "conclude",
     "device_option",
     "emit",
     "force_option",
@@ -34,8 +36,12 @@ __all__ = [
     "scores_table",
     "seed_option",
     "source_options",
+    "strict_option",
     "verbosity_options",
 ]
+
+_FAILED = 3
+"""Exit code of samples that are not worth their bytes."""
 
 _ERRORS = Console(stderr=True, highlight=False)
 LOGGER = logging.getLogger("engram")
@@ -58,6 +64,11 @@ def source_options(function: Callable[..., Any]) -> Callable[..., Any]:
     ):
         function = option(function)
     return function
+
+
+strict_option = click.option(
+    "--strict", is_flag=True, help="End with exit code 3 where the engram is no better than a constant or a baseline."
+)
 
 
 def panel_options(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -183,8 +194,8 @@ class Bars:
         self._progress.update(self._tasks[now.stage], completed=now.done, state=now.state)
 
 
-def scores_table(scores: Any, title: str) -> None:
-    """Full data, engram and baselines at equal items and equal bytes, on standard output."""
+def scores_table(scores: Any, title: str, found: Any) -> None:
+    """Full data, engram and baselines at equal items and equal bytes, and the verdict, on standard output."""
     table = Table(title=title, title_justify="left", caption_justify="left", caption=_caption(scores))
     for heading in ("trained on", "items", "bytes", scores.metric, "engram minus it"):
         table.add_column(heading, justify="left" if heading == "trained on" else "right", no_wrap=True)
@@ -208,12 +219,19 @@ def scores_table(scores: Any, title: str) -> None:
             )
     console = Console(highlight=False)
     console.print(table)
+    console.print(f"[bold]verdict[/bold]: {escape(str(found))}", soft_wrap=True)
     if scores.panel is not None:
         console.print(_panel_table(scores.panel))
     say(
         "judging took "
         + ", ".join(f"{seconds:.0f} s for {part}" for part, seconds in scores.seconds.items() if seconds)
     )
+
+
+def conclude(found: Any, strict: bool) -> None:
+    """End with a failure where the samples are not worth their bytes and that was asked for."""
+    if strict and found is not None and found.failed:
+        raise click.exceptions.Exit(_FAILED)
 
 
 def _panel_table(panel: Any) -> Table:

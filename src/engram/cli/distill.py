@@ -8,6 +8,7 @@ import click
 from ._terminal import (
     Bars,
     budget_of,
+    conclude,
     device_option,
     emit,
     force_option,
@@ -17,6 +18,7 @@ from ._terminal import (
     scores_table,
     seed_option,
     source_options,
+    strict_option,
     verbosity_options,
 )
 
@@ -33,7 +35,7 @@ from ._terminal import (
 @click.option("--per-class", type=int, help="Synthetic samples for each class (default 1).")
 @click.option("--items", type=int, help="Synthetic samples in all (default 10 for regression).")
 @click.option("--bytes", "size", metavar="SIZE", help="Synthetic samples that fit in SIZE (4096, 16kB, 1MiB).")
-@click.option("--auto", is_flag=True, help="As many samples as the estimated dimension of the task asks for.")
+@click.option("--auto", is_flag=True, help="The budget that engram plan recommends.")
 @click.option(
     "--dtype", type=click.Choice(["float32", "float16", "uint8"]), help="Stored precision; by the data if absent."
 )
@@ -52,6 +54,7 @@ from ._terminal import (
 @click.option("--seeds", default=5, show_default=True, help="Networks per row of the evaluation; 0 skips it.")
 @click.option("--full-steps", type=click.IntRange(1), help="Steps of training on all data; by its size if absent.")
 @panel_options
+@strict_option
 @device_option
 @click.option("--out", type=click.Path(path_type=Path), help="File to write; SOURCE.engram if absent.")
 @click.option("--resume", is_flag=True, help="Continue the run that was interrupted; show one that is finished.")
@@ -76,6 +79,7 @@ def command(
     full_steps: int | None,
     panel: Any,
     judges: tuple[str, ...],
+    strict: bool,
     device: str,
     out: Path | None,
     resume: bool,
@@ -131,15 +135,16 @@ def command(
         )
     if as_json:
         emit(outcome.as_json())
-        return
-    _show(outcome)
+    else:
+        _show(outcome)
+    conclude(outcome.verdict, strict)
 
 
 def _show(outcome: Any) -> None:
     memory, problem, seconds = outcome.engram, outcome.problem, outcome.seconds
     if outcome.scores:
         rows = f"{memory.items} synthetic samples for {len(problem.train):,} real ones"
-        scores_table(outcome.scores, f"{problem.name}: {rows}")
+        scores_table(outcome.scores, f"{problem.name}: {rows}", outcome.verdict)
     spent = [
         f"{word} in {seconds[key]:.0f} s"
         for key, word in (("distill", "distilled"), ("judge", "judged"))

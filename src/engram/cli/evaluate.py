@@ -7,6 +7,7 @@ import click
 
 from ._terminal import (
     Bars,
+    conclude,
     device_option,
     emit,
     json_option,
@@ -14,6 +15,7 @@ from ._terminal import (
     say,
     scores_table,
     source_options,
+    strict_option,
     verbosity_options,
 )
 
@@ -28,6 +30,7 @@ from ._terminal import (
 @click.option("--baselines/--no-baselines", default=True, help="Train real and averaged rows too.")
 @click.option("--full-steps", type=click.IntRange(1), help="Steps of training on all data; by its size if absent.")
 @panel_options
+@strict_option
 @device_option
 @verbosity_options
 @json_option
@@ -41,6 +44,7 @@ def command(
     full_steps: int | None,
     panel: Any,
     judges: tuple[str, ...],
+    strict: bool,
     device: str,
     as_json: bool,
     **settings: Any,
@@ -49,6 +53,7 @@ def command(
     from ..data.source import load_problem
     from ..evaluation import Protocol, evaluate
     from ..evaluation.protocol import row_names
+    from ..evaluation.verdict import verdict
     from ..memory.engram import load
     from ..spec import parse
     from ..workflow.devices import device_of
@@ -79,12 +84,14 @@ def command(
         scores = evaluate(
             memory.to(place), problem.to(place), protocol, of_rows(len(row_names(protocol, memory, problem)), bars.show)
         )
+    found = verdict(scores, memory.provenance)
     if as_json:
         emit(
             {
                 "file": str(file),
                 "metric": scores.metric,
                 "scores": scores.as_json(),
+                "verdict": found.as_json(),
                 "panel": scores.panel.as_json() if scores.panel else None,
                 "items": memory.items,
                 "bytes": {"engram": memory.bytes, "data": problem.bytes},
@@ -97,5 +104,6 @@ def command(
                 "notes": notes,
             }
         )
-        return
-    scores_table(scores, f"{file.name} on {problem.name}")
+    else:
+        scores_table(scores, f"{file.name} on {problem.name}", found)
+    conclude(found, strict)

@@ -38,6 +38,8 @@ def command(file: Path, as_json: bool) -> None:
         "training": "; ".join(map(str, memory.training.phases)),
         "method": known.get("method"),
         "seed": known.get("seed"),
+        "chosen": known.get("chosen", {}).get("reason"),
+        "verdict": known.get("verdict", {}).get("sentence"),
         "validation": known.get("select_score"),
         "status": known.get("status"),
     }

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ..data.metrics import score
 from ..data.problem import Problem
@@ -20,7 +20,7 @@ from ..samples.spending import number_bytes
 from .ceiling import Full
 from .scores import Row
 
-__all__ = ["BASELINES", "TAUGHT", "Baselines", "scores_on_test"]
+__all__ = ["BASELINES", "TAUGHT", "Baselines", "constant_score", "scores_on_test"]
 
 BASELINES = {
     "random": Random(),
@@ -93,6 +93,12 @@ class Baselines:
             self._rows[key] = self._trained(name, teacher)
         return self._rows[key]
 
+    @property
+    def _training(self) -> Training:
+        """The engram's, without phases that read what real rows do not have: directions for the first layer."""
+        own = tuple(phase for phase in self.training.phases if phase.data == "main")
+        return replace(self.training, phases=own) if self.engram.labelled else self.training
+
     def _draw(self, name: str, items: int, seed: int) -> Plain:
         canvas = BASELINES[name].init(self.problem, self.training, Items(items), Precision.FLOAT32, seed).canvas
         assert isinstance(canvas, Plain)
@@ -103,7 +109,7 @@ class Baselines:
         if teacher is not None:
             canvases = [teacher.soften(self.problem, canvas) for canvas in canvases]
         begun = time.perf_counter()
-        names = {phase.data for phase in self.training.phases}
+        names = {phase.data for phase in self._training.phases}
         sets = [dict.fromkeys(names, canvas.decode()) for canvas in canvases]
         try:
             runs = tuple(self._runs([len(canvas.inputs) for canvas in canvases], sets))
@@ -119,9 +125,16 @@ class Baselines:
         if len(set(sizes)) > 1:
             groups = [([own], [seed]) for own, seed in zip(sets, self.seeds, strict=True)]
         for own, some in groups:
-            yield from scores_on_test(fit(self.training, self.problem.task, own, some), self.problem)
+            yield from scores_on_test(fit(self._training, self.problem.task, own, some), self.problem)
 
 
 def scores_on_test(fitted: Fitted, problem: Problem) -> tuple[float, ...]:
     """Scores of networks on the test split, one each."""
     return tuple(score(problem.metric, outputs(fitted, problem.test), problem.test.targets).tolist())
+
+
+def constant_score(problem: Problem) -> float:
+    """Score on the test split of the training rows' mean target, or commonest class."""
+    total = sum(float(len(y)) * y.mean(0) for _, y, _ in problem.train.batches())
+    outputs = (total / len(problem.train)).expand(len(problem.test), -1)  # type: ignore[union-attr]
+    return float(score(problem.metric, outputs, problem.test.targets))

@@ -9,7 +9,7 @@ from ..memory.engram import Engram
 from ..memory.lesson import Lesson
 from .baselines import Baselines
 from .learners import LEARNERS
-from .scores import Row, verdict
+from .scores import Row, sign
 
 __all__ = ["coresets_win", "judged_by"]
 
@@ -57,4 +57,4 @@ def coresets_win(gains: Mapping[str, Mapping[str, Any]]) -> list[str]:
     References:
         Florea & Barnoviciu 2026: coresets beat distillation for forests and boosted trees.
     """
-    return [name for name, found in gains.items() if LEARNERS[name].trees and verdict(found) < 0]
+    return [name for name, found in gains.items() if LEARNERS[name].trees and sign(found) < 0]

@@ -13,7 +13,7 @@ from ..learning.fitting import fit
 from ..learning.network import Network
 from ..memory.engram import Engram
 from ..spec import encode
-from .baselines import BASELINES, TAUGHT, Baselines, scores_on_test
+from .baselines import BASELINES, TAUGHT, Baselines, constant_score, scores_on_test
 from .ceiling import Full, full_steps, train_full, train_tuned
 from .learners import check_panel, learner_names
 from .panel import judged_by
@@ -116,8 +116,8 @@ def evaluate(
 def row_names(protocol: Protocol, engram: Engram, problem: Problem) -> list[str]:
     """The rows of an evaluation, in order: networks by the engram's own training, then ``LEARNER by TEACHER``."""
     baselines = [name + suffix for name in BASELINES for suffix in ("", "_bytes")]
-    # Several sets are read by the engram's own phases alone.
-    learners = learner_names(problem, protocol.panel, protocol.judges) if len(engram.canvases) == 1 else []
+    # The theory's points are read by the engram's own phases alone.
+    learners = learner_names(problem, protocol.panel, protocol.judges) if engram.labelled else []
     return [
         "engram",
         "full",
@@ -140,7 +140,8 @@ def _scores(problem: Problem, rows: dict[str, Row]) -> Scores:
             learners.setdefault(learner, {})[teacher] = row
         else:
             own[name] = row
-    return Scores(problem.metric.value, own, problem.notes, Panel(learners) if learners else None)
+    panel = Panel(learners) if learners else None
+    return Scores(problem.metric.value, own, problem.notes, panel, constant_score(problem))
 
 
 def _alike(one: Any, other: Any) -> bool:

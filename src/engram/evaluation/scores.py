@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["TEACHERS", "Panel", "Row", "Scores", "gain", "portability", "summarise", "verdict"]
+__all__ = ["TEACHERS", "Panel", "Row", "Scores", "gain", "portability", "sign", "summarise"]
 
 
 def summarise(runs: tuple[float, ...]) -> dict[str, Any]:
@@ -125,11 +125,11 @@ def gain(own: Sequence[float], others: Sequence[Sequence[float]]) -> dict[str, A
     return summarise(tuple(round(a - b, 12) for a, b in zip(mine, best, strict=True)))
 
 
-def verdict(found: Mapping[str, Any]) -> int:
+def sign(found: Mapping[str, Any]) -> int:
     """1 where a mean gain exceeds two standard errors, -1 where a loss does, 0 for a tie; one run alone proves nothing.
 
     Example:
-        >>> verdict({"mean": 0.1, "sem": 0.04}), verdict({"mean": 0.1, "sem": 0.06}), verdict({"mean": 0.1, "sem": None})
+        >>> sign({"mean": 0.1, "sem": 0.04}), sign({"mean": 0.1, "sem": 0.06}), sign({"mean": 0.1, "sem": None})
         (1, 0, 0)
     """
     if found["sem"] is None or abs(found["mean"]) <= 2 * found["sem"]:
@@ -146,7 +146,7 @@ def portability(gains: Sequence[Mapping[str, Any]]) -> float:
     Returns:
         Between 0 and 1; 0.5 for what teaches as baselines do.
     """
-    return sum((verdict(found) + 1) / 2 for found in gains) / len(gains)
+    return sum((sign(found) + 1) / 2 for found in gains) / len(gains)
 
 
 @dataclass(frozen=True)
@@ -158,12 +158,14 @@ class Scores:
         rows: by name: `full`, `engram`, then baselines; `_bytes` marks equal bytes.
         notes: warnings about the data.
         panel: what foreign learners say; None where none was asked.
+        constant: score of predicting the mean, or the commonest class; None where it was not measured.
     """
 
     metric: str
     rows: Mapping[str, Row]
     notes: tuple[str, ...] = ()
     panel: Panel | None = None
+    constant: float | None = None
 
     @property
     def seconds(self) -> dict[str, float]:

@@ -75,11 +75,13 @@ def page(engram: Engram, path: Path) -> str:
         if len(known.get("history", [])) > 1
         else None,
         example=example(engram, path.stem),
+        verdict=_verdict(known.get("verdict")),
+        chosen=known.get("chosen") if isinstance(known.get("chosen"), dict) else None,
         panel=_panel(record.get("panel") or known.get("panel")),
         directions=_whole(record.get("directions"), Directions),
         hidden_sets={
-            name: (len(engram.sets[name]), isinstance(canvas, Seeded))
-            for name, canvas in list(engram.canvases.items())[1:]
+            name: (len(samples), isinstance(engram.canvases[name], Seeded))
+            for name, samples in list(engram.sets.items())[1:]
         },
         curves_figure=Markup(figures.replay(curves, engram.metric.value)) if curves else None,
         fidelity_figure=Markup(figures.fidelity(curves, bool(isinstance(engram.target, Classes)))) if curves else None,
@@ -108,6 +110,11 @@ def _rows(results: dict[str, Any]) -> list[dict[str, Any]]:
         group = 0 if plain in ("full", "engram") else 2 if name.endswith("_bytes") else 1
         rows.append(row | {"name": name, "label": _LABELS.get(plain, plain.replace("_", " ")), "group": group})
     return sorted(rows, key=lambda row: (row["group"], -1 if row["name"] == "full" else 0))
+
+
+def _verdict(plain: Any) -> dict[str, Any] | None:
+    """The verdict, if it is whole."""
+    return plain if isinstance(plain, dict) and {"failed", "sentence", "advice"} <= set(plain) else None
 
 
 def _panel(plain: Any) -> dict[str, Any] | None:

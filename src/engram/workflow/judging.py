@@ -12,6 +12,7 @@ from ..evaluation.directions import directions
 from ..evaluation.fidelity import fidelity
 from ..evaluation.protocol import Protocol, evaluate, row_name, row_names
 from ..evaluation.scores import Row, Scores
+from ..evaluation.verdict import verdict
 from ..memory.engram import Engram
 from ..memory.run_folder import RunFolder
 from ..spec import encode
@@ -73,13 +74,16 @@ def judge(
         raise
     spent = {"train_engram": scores.rows["engram"].seconds, "train_full": scores.rows["full"].seconds}
     seconds = folder.seconds(memory) | spent | {"judge": time.perf_counter() - begun}
-    found: dict[str, Any] = {"scores": scores.summary()}
+    concluded = verdict(scores, memory.provenance)
+    found: dict[str, Any] = {"scores": scores.summary(), "verdict": concluded.as_json()}
     if scores.panel is not None:
         found["panel"] = scores.panel.summary()
     if {key: memory.provenance.get(key) for key in found} != found:
         memory = replace(memory, provenance=dict(memory.provenance) | found)
         with never_fatal(f"the scores could not be added to {out}"):
             memory.save(out, force=True)
+    if concluded.failed:
+        LOGGER.warning("%s", concluded)
     if not compared or len(known) < len(names):
         _compare(memory, problem, protocol, folder, scores, seconds, watch)
     return scores, memory
