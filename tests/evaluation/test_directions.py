@@ -1,14 +1,12 @@
-"""Which directions samples hold, where samples may start, and how many are suggested."""
+"""Which directions samples hold, and where samples may start."""
 
 import json
 from dataclasses import replace
 
 import pytest
 import torch
-from click.testing import CliRunner
 
 import engram
-from engram.cli import _program
 from engram.data.intrinsic_dimension import dimension
 from engram.data.sources.multi_index import MultiIndex
 from engram.distillation import defaults
@@ -63,13 +61,3 @@ def test_samples_start_in_the_subspace(start, diabetes, wine):
             if start == "pairs" and len(moved) > 1:
                 half = len(moved) // 2
                 assert torch.allclose(moved[:half], -moved[half : 2 * half], atol=1e-5)
-
-
-def test_the_suggested_budget_is_two_a_direction(wine, digits, tmp_path):
-    assert defaults.budget(wine) == engram.PerClass(2)
-    assert defaults.budget(digits) == engram.PerClass(2)
-    assert defaults.budget(MultiIndex(d=15, r=3, rows=4000).load(0)) == engram.Items(6)
-    out = str(tmp_path / "a.engram")
-    call = ["distill", "wine", "--auto", "--steps", "5", "--seeds", "0", "--json", "--out", out]
-    assert json.loads(CliRunner().invoke(_program, call, catch_exceptions=False).stdout)["items"] == 6
-    assert CliRunner().invoke(_program, [*call, "--items", "3"]).exit_code == 2

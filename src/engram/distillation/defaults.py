@@ -2,14 +2,13 @@
 
 from typing import Literal
 
-from ..data.intrinsic_dimension import dimension
 from ..data.preprocessing.pixels import Pixels
 from ..data.problem import Problem
 from ..learning.network import Network
 from ..learning.networks.convnet import ConvNet
 from ..learning.networks.mlp import MLP
 from ..learning.training import Training
-from ..samples.budget import Budget, Items, PerClass, Precision
+from ..samples.budget import Precision
 from .combined import Combined
 from .matcher import Matcher
 from .method import Method
@@ -17,7 +16,7 @@ from .methods.distribution_matching import DistributionMatching
 from .methods.kernel_matching import KernelMatching
 from .methods.performance_matching import PerformanceMatching
 
-__all__ = ["Teaches", "budget", "method", "network", "precision", "training"]
+__all__ = ["Teaches", "method", "network", "precision", "training"]
 
 _TILES = 2
 """Along a side of a stored image."""
@@ -170,34 +169,6 @@ def _with(
         terms=(own, *terms),
         weights=(1.0, *weights),
     )
-
-
-def budget(problem: Problem, seed: int = 0) -> Budget:
-    r"""As many samples as the task's estimated dimension asks for: two for every direction.
-
-    Many steps of matching need :math:`0.34 + 1.17\,r` points for an error of 0.10 (measured for r = 2 to 6); two for each
-    direction leave some to spare.
-
-    Args:
-        problem: the data.
-        seed: of the estimate.
-
-    Returns:
-        So many per class, or items for regression; at least one per class, and two.
-
-    Raises:
-        DataError: too few rows for an estimate.
-
-    References:
-        ``engram study compression``; `intrinsic_dimension.dimension`.
-
-    Example:
-        >>> from engram import load_problem
-        >>> budget(load_problem("diabetes"))
-        Items(count=2)
-    """
-    points = 2 * max(1, dimension(problem.train, seed).estimate)
-    return PerClass(max(1, -(-points // problem.classes))) if problem.classes else Items(points)
 
 
 def precision(problem: Problem) -> Precision:

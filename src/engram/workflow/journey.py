@@ -12,6 +12,7 @@ from ..data.source import load_problem
 from ..distillation import defaults
 from ..distillation.checkpoint import load_checkpoint, save_checkpoint
 from ..distillation.distiller import engram_of
+from ..distillation.forecast import forecast
 from ..distillation.loop import Run
 from ..distillation.loop import run as outer_loop
 from ..distillation.method import Method
@@ -74,7 +75,7 @@ def run(
         method: a method or its word; by the kind of data when None.
         out: the file to write; ``SOURCE.engram`` here when None. ``NAME.run`` beside it holds the rest.
         budget: how much synthetic data.
-        auto: as many samples as the estimated dimension of the task asks for.
+        auto: the smallest budget that a forecast puts near the plateau (`distillation.forecast`).
         network: the architecture.
         precision: of stored inputs.
         steps: outer steps.
@@ -125,10 +126,17 @@ def run(
     problem = problem.to(place)
     for note in problem.notes:
         LOGGER.info("note: %s", note)
+    seen = watch or (lambda progress: None)
     threads = spare_threads(problem.task.shape)
     try:
         if auto:
-            budget = defaults.budget(problem, seed)
+            budget = forecast(
+                problem,
+                teaches=teaches,
+                precision=precision,
+                seed=seed,
+                watch=lambda done: seen(Progress("forecasting", done)),
+            ).budget
             LOGGER.info("budget %s", budget)
         plan = Plan.of(
             problem,
@@ -140,8 +148,11 @@ def run(
             seed=seed,
             quick=quick,
             teaches=teaches,
+            watch=lambda done: seen(Progress("choosing", done)),
         )
-        journey = _Journey(plan, problem, protocol, out, folder, watch or (lambda progress: None))
+        if plan.reason:
+            LOGGER.info("chosen: %s", plan.reason)
+        journey = _Journey(plan, problem, protocol, out, folder, seen)
         outcome = journey.carry_out(resume, place)
         if sheet is not None:
             with never_fatal("the report could not be written"):

@@ -16,7 +16,7 @@ class Progress:
     """How far one stage is.
 
     Args:
-        stage: preparing, distilling, judging or comparing.
+        stage: forecasting, choosing, preparing, distilling, judging or comparing.
         done: share of the stage, in [0, 1].
         state: what it is at, in words; may be empty.
     """
