@@ -9,9 +9,13 @@ from typing import Any
 from ..data.problem import Problem
 from ..data.source import load_problem
 from ..distillation import defaults
+from ..distillation.artefact import as_engram
 from ..distillation.buffers import Prepared
 from ..distillation.checkpoint import load_checkpoint, save_checkpoint
-from ..distillation.loop import Run, as_engram, run
+from ..distillation.loop import Run, run
+from ..distillation.matcher import Matcher
+from ..distillation.method import Method
+from ..distillation.methods.performance_matching import PerformanceMatching
 from ..distillation.plan import Plan
 from ..errors import ArtefactError, DivergenceError
 from ..evaluation.baselines import scores_on_test
@@ -20,6 +24,7 @@ from ..evaluation.learners import LEARNERS, learner_names
 from ..evaluation.variants import hardened, plain
 from ..learning.fitting import fit
 from ..learning.network import Network
+from ..learning.training import Training
 from ..memory.engram import Engram
 from ..memory.lesson import Lesson
 from ..spec import parse, render
@@ -28,6 +33,9 @@ from .grid import FULL, Cell, Recipe
 __all__ = ["measure"]
 
 _CHECKPOINT_SECONDS = 60
+
+_SHARES = 4
+"""Draws over which the indirect share is averaged."""
 
 
 def measure(cell: Cell, recipe: Recipe, device: str, checkpoint: Path) -> dict[str, Any]:
@@ -79,6 +87,7 @@ def measure(cell: Cell, recipe: Recipe, device: str, checkpoint: Path) -> dict[s
         "settings": render(method),
         "metric": problem.metric.value,
         "scores": scores,
+        "indirect": _indirect(method, current.state, problem, training),
         "select": current.best_score if math.isfinite(current.best_score) else None,
         "soft": problem.classes is None or _soft(memory),
         "items": memory.items,
@@ -91,6 +100,16 @@ def measure(cell: Cell, recipe: Recipe, device: str, checkpoint: Path) -> dict[s
             "judge": round(time.monotonic() - distilled, 2),
         },
     }
+
+
+def _indirect(method: Method, state: Any, problem: Problem, training: Training) -> float | None:
+    """Mean share of the gradient that comes through what networks learn from the samples, over the last steps' draws."""
+    terms = [term for term in (method, *getattr(method, "terms", ())) if isinstance(term, PerformanceMatching)]
+    if not terms or not isinstance(method, Matcher) or state.step < _SHARES:
+        return None
+    (term,) = terms
+    last = [replace(state, step=state.step - k) for k in range(_SHARES)]
+    return sum(term.indirect_share(method.context(own, problem, training)) for own in last) / _SHARES
 
 
 def _continued(checkpoint: Path, identity: str, device: str, prepared: str) -> Run | None:

@@ -13,7 +13,7 @@ from ._terminal import device_option, emit, force_option, json_option, progress,
 _TABLE = ("dataset", "budget", "network", "recipe", "metric")
 """By what a table says of what it is."""
 
-_FACTS = ("method", "kind", "items", "bytes", "seconds", "memory", "settings", "portability")
+_FACTS = ("method", "kind", "items", "bytes", "seconds", "memory", "settings", "portability", "indirect")
 """Of a line, as they are."""
 
 
@@ -245,6 +245,7 @@ def _print(found: Any) -> None:
             "LRS",
             "ARS",
             "port.",
+            "indirect",
             "bytes",
             "seconds",
         ):
@@ -253,7 +254,7 @@ def _print(found: Any) -> None:
             gains = [plus_minus(line.gains.get(name), True) for name in ("random", "random:labels=teacher")]
             robust = [plus_minus(value, False, 1) for value in (line.label, line.augmented)]
             ported = "" if line.portability is None else f"{line.portability:.2f}"
-            cost = [ported, f"{line.bytes:,}", spent(line)]
+            cost = [ported, plus_minus(line.indirect, False, 2), f"{line.bytes:,}", spent(line)]
             style = {"full": "bold", "baseline": "dim"}.get(line.kind)
             table.add_row(line.method, plus_minus(line.score), *gains, *robust, *cost, style=style)
         console.print(table)

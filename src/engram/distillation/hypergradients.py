@@ -37,6 +37,11 @@ class Inner(Protocol):
 class Hypergradient(Protocol):
     """A way to differentiate through training."""
 
+    @property
+    def steps(self) -> int:
+        """Inner steps taken, at most."""
+        ...
+
     def drawn(self, generator: torch.Generator) -> Self:
         """The same with whatever it leaves to chance decided."""
         ...

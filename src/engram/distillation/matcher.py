@@ -183,11 +183,9 @@ class Matcher(ABC):
             raise ArtefactError(
                 "the networks trained on all data are not those that the run began with: start anew with --force"
             )
-        model = model_of(training.network, problem.task)
         kept = self.pool_policy(problem, training, state.seed)
         places = kept[0].due(kept[1], state.step) if kept else None
-        networks = state.pool.at(places) if state.pool is not None and places is not None else None
-        context = StepContext(state, problem, training, model, networks)
+        context = self.context(state, problem, training)
         grads, loss = self.gradient(context)
         free, moments = self._outer.step(state.canvas.free | state.extra, grads, state.moments, state.step)
         canvas = state.canvas.with_free({key: free[key] for key in state.canvas.free})
@@ -200,6 +198,12 @@ class Matcher(ABC):
         extra = {key: free[key] for key in state.extra}
         state = replace(state, canvas=canvas, moments=moments, pool=pool, extra=extra, step=state.step + 1)
         return state, {"loss": float(loss)}
+
+    def context(self, state: MatcherState, problem: Problem, training: Training) -> StepContext:
+        """What the next outer step will see."""
+        kept = self.pool_policy(problem, training, state.seed)
+        networks = state.pool.at(kept[0].due(kept[1], state.step)) if kept and state.pool is not None else None
+        return StepContext(state, problem, training, model_of(training.network, problem.task), networks)
 
     def export(self, state: MatcherState) -> Mapping[str, Canvas]:
         """The canvas."""

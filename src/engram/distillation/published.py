@@ -88,7 +88,7 @@ PUBLISHED: Mapping[str, Published] = {
             inner_rate=0.02,
         ),
         PerformanceMatching(
-            steps=150, pool=1, batch=128, oldest=0, temperature=0.07, inner_rate=0.005, hypergradient=Unroll(5)
+            steps=150, pool=1, batch=128, oldest=0, temperature=0.07, inner_rate=0.02, hypergradient=Unroll(5)
         ),
         note="The rate of the inner steps does not learn.",
     ),
@@ -100,7 +100,7 @@ PUBLISHED: Mapping[str, Published] = {
         ),
         PerformanceMatching(
             steps=150, pool=1, batch=128, oldest=0, temperature=0.07, clip=2.0,
-            hypergradient=Unroll(30, 3, random=True, constant=True),
+            hypergradient=Unroll(30, 10, random=True, constant=True),
         ),
         note="The window for CIFAR-10 (60 of 200 steps); CIFAR-100 takes 100 of 300.",
     ),
@@ -126,10 +126,10 @@ PUBLISHED: Mapping[str, Published] = {
         "Loo, Hasani, Lechner, Rus 2023, Convexified Implicit Gradients, arXiv 2302.06755",
         PerformanceMatching(
             steps=10_000, rate=0.003, label_rate=0.003, pool=30, batch=1024, start="random",
-            hypergradient=Implicit(steps=0, iterations=20),
+            hypergradient=Implicit(steps=0, damping=1.0, iterations=20),
         ),
         PerformanceMatching(
-            steps=250, batch=128, pool=10, temperature=0.07, hypergradient=Implicit(steps=0, iterations=3)
+            steps=250, batch=128, pool=10, temperature=0.07, hypergradient=Implicit(steps=0, damping=1.0, iterations=3)
         ),
         ConvNet(width=128, norm="none"),
         "Curvature of the linearised network by conjugate gradients in place of a learned surrogate.",

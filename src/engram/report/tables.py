@@ -35,6 +35,7 @@ class Line:
         transfer: scores on other networks by their word.
         panel: scores of foreign learners by name.
         portability: the share of them that learn more than from random rows and k-means centres; None without both.
+        indirect: share of the gradient that comes through what networks learn; None for other objectives.
         items: samples trained on.
         bytes: their cost.
         seconds: of preparing and distilling, mean over seeds.
@@ -54,6 +55,7 @@ class Line:
     transfer: Mapping[str, Measured]
     panel: Mapping[str, Measured]
     portability: float | None
+    indirect: Measured | None
     items: int
     bytes: int
     seconds: float
@@ -183,6 +185,7 @@ def _line(method: str, seeds: Mapping[int, Mapping[str, Any]], references: Mappi
             plain = (_mean(scores["plain"]), _mean(like[s]["scores"]["plain"]))
             augmented.append(augmentation_robust(_own(row), _own(like[s]), *plain))
     judges = dict.fromkeys(name for row in seeds.values() for name in row["scores"] if name.startswith("on "))
+    shares = [row["indirect"] for row in seeds.values() if row.get("indirect") is not None]
     cost = [row["seconds"]["prepare"] + row["seconds"]["distill"] for row in seeds.values()]
     return Line(
         method,
@@ -196,6 +199,7 @@ def _line(method: str, seeds: Mapping[int, Mapping[str, Any]], references: Mappi
         {name.removeprefix("on "): of(name) for name in judges},
         {name.removeprefix("by "): of(name) for name in first["scores"] if name.startswith("by ")},
         _portability(seeds, references) if kind == "distilled" else None,
+        Measured.of(shares) if shares else None,
         first["items"],
         first["bytes"],
         sum(cost) / len(cost),

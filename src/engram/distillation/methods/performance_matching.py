@@ -18,7 +18,7 @@ from ...numerics.linalg import ridge
 from ...numerics.optimizers import SGD, Params
 from ...random import stream
 from ...samples.canvas import Canvas
-from ..hypergradients import Hypergradient, State, Unroll
+from ..hypergradients import Hypergradient, Implicit, State, Unroll
 from ..matcher import Pooled, StepContext
 
 __all__ = ["PerformanceMatching"]
@@ -84,6 +84,13 @@ class PerformanceMatching(Pooled):
             raise SettingError(
                 "without a closed-form readout nothing depends on the samples: set hypergradient=Unroll(steps=...)"
             )
+        first = training.phases[0].solver
+        squared = not isinstance(first, Descent) or first.loss is Loss.SQUARED
+        if isinstance(self.hypergradient, Implicit) and not squared:
+            raise SettingError(
+                "implicit gradients solve inner problems of squared error, and the first phase learns by cross-entropy: use "
+                "hypergradient=Unroll(steps=...)"
+            )
         return {}
 
     @property
@@ -107,6 +114,26 @@ class PerformanceMatching(Pooled):
 
         differentiate = self.hypergradient.drawn(context.stream("window"))
         return differentiate(inner, outer, canvas.free, networks)
+
+    def indirect_share(self, context: StepContext) -> float:
+        r"""How much of the gradient comes through what networks learn from the samples, not through the readout alone.
+
+        .. math:: \frac{|g - g_\text{readout}|}{|g - g_\text{readout}| + |g_\text{readout}|}
+
+        Args:
+            context: of an outer step.
+
+        Returns:
+            0 where features are constants, as in the closed form; 1 where the readout says nothing.
+        """
+        if self._constant:
+            return 0.0
+        drawn = self.hypergradient.drawn(context.stream("window"))
+        # As many inner steps, none of which is felt.
+        still = replace(self, hypergradient=Unroll(drawn.steps, window=0))
+        whole, readout = (torch.cat([g.flatten() for g in m.gradient(context)[0].values()]) for m in (self, still))
+        rest, own = float((whole - readout).norm()), float(readout.norm())
+        return rest / max(rest + own, 1e-30)
 
     def _real(self, context: StepContext) -> Batch:
         x, y, w = context.problem.train.sample(self.batch, context.state.step, context.state.seed, "real")
