@@ -84,7 +84,7 @@ def test_runs_repeat_and_no_stored_number_is_a_row(problem, memory):
     assert (canvas.knots[0] > real.min(0).values).all()
 
 
-def test_columns_keep_kinds_and_shares(mixed):
+def test_columns_keep_kinds_and_shares(mixed, tmp_path):
     memory = engram.distill(mixed, PrincipalSubspace(directions=1, length=100), budget=PerClass(60))
     samples = memory.samples
     assert samples.inputs[:, 2:].sum(1).eq(1).all()
@@ -97,6 +97,7 @@ def test_columns_keep_kinds_and_shares(mixed):
     assert _r2(memory, mixed) > 0.85
     found = memory.replay(0).predict(pd.DataFrame({"a": [3.0, -3.0], "b": [1.0, 1.0], "city": ["Oslo", None]}))
     assert found.tolist() == ["yes", "no"]
+    assert engram.load(memory.save(tmp_path / "mixed.engram")).fingerprint == memory.fingerprint
 
 
 def test_other_learners_are_taught_by_the_drawn_rows(mixed):
@@ -136,7 +137,9 @@ def test_the_default_learns_features_where_the_task_needs_it(problem, wine):
 
 
 def test_samples_stay_where_they_do_as_well(wine, monkeypatch):
-    monkeypatch.setattr(choice, "validated", lambda method, *_: 0.9 if isinstance(method, PrincipalSubspace) else 0.895)
+    monkeypatch.setattr(
+        choice, "validated", lambda method, *_: (0.9 if isinstance(method, PrincipalSubspace) else 0.895,)
+    )
     usual = defaults.method(wine, most=5)
     found = choose(wine, usual, defaults.training(wine), PerClass(5), Precision.FLOAT16, 0)
     assert found is not None

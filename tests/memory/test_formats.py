@@ -22,6 +22,8 @@ SAMPLES = {
     "format_2_wine": "cfee8ed1ab543e485e5357819d90c40c4d6de093a18d6555b7b224ccf2b11b3f",
     "format_2_table": "3a6e4be40cde87f6cefc9eaebf4a21b9579dd19de915c4ca4faa4e4b79b16d33",
     "format_2_two_phase": "2089dad458c35a1429e304c7b1800b457e926e20b30831f4b62c5eb974115ba3",
+    "format_3_wine": "d066e1e841de905a4af401ed16b2528f234d76439eb105e4ca59004528319986",
+    "format_3_table": "f19657a37f74ff05a4f7d5eb4abceb8bb3e7b0a720ba33ef4eccf24a6715a828",
 }
 """sha256 of inputs and targets of every set, computed by the version that wrote the file."""
 

@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from ..data.metrics import score
+from ..data.metrics import Metric, score
 from ..data.problem import Problem
 from ..errors import BudgetError, DivergenceError
 from ..learning.fitting import fit, outputs
@@ -16,10 +16,10 @@ from .method import Method
 from .methods.principal_subspace import PrincipalSubspace
 from .teachers import teachers
 
-__all__ = ["Choice", "choose", "drawable", "validated"]
+__all__ = ["Choice", "choose", "drawable", "sampling_error", "validated"]
 
-_SEEDS = [2_000_001, 2_000_002]
-"""Networks that choose; none of them judges."""
+_SEEDS = [2_000_001, 2_000_002, 2_000_003]
+"""Networks that choose, by the worst of them; none judges."""
 
 _SHARES = (0.95, 0.99)
 """Of the teachers' response, which candidate numbers of directions hold."""
@@ -30,7 +30,7 @@ _PILOT = 5
 """Samples take one step in so many before they are compared."""
 
 _MARGIN = 0.01
-"""By which drawn rows must be better than samples that are not yet done."""
+"""By which drawn rows must at least be better than samples, which are not yet done; and by a standard error."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Choice:
         method: what is optimised.
         training: the learning process that is compressed.
         reason: in a sentence.
-        tried: (what, score on validation) of every candidate.
+        tried: (what, score on validation of the worst network) of every candidate.
     """
 
     method: Method
@@ -91,7 +91,7 @@ def choose(
 
     def try_out(*candidates: PrincipalSubspace) -> PrincipalSubspace:
         for candidate in candidates:
-            found[candidate] = validated(candidate, candidate.training(None), problem, budget, precision, seed)
+            found[candidate] = min(validated(candidate, candidate.training(None), problem, budget, precision, seed))
             watch(min(0.8, 0.5 + 0.05 * len(found)))
         return max(found, key=lambda one: found[one])
 
@@ -99,12 +99,14 @@ def choose(
     best = try_out(*(PrincipalSubspace(directions=r) for r in (0, *sorted(ranks))))
     # One change at a time of what did best.
     best = try_out(replace(best, rate=1e-3), replace(best, decay=0.3), replace(best, knots=17))
-    own = validated(_shorter(samples), training, problem, budget, precision, seed, lambda done: watch(0.8 + 0.2 * done))
+    own = min(
+        validated(_shorter(samples), training, problem, budget, precision, seed, lambda done: watch(0.8 + 0.2 * done))
+    )
     watch(1.0)
     fixed = max((value for one, value in found.items() if not one.directions), default=float("-inf"))
     tried = (*((_word(one), value) for one, value in found.items()), ("samples, a fifth of the steps", own))
-    if not found[best] > own + _MARGIN:
-        return Choice(samples, training, f"samples: {own:.3f} on validation, drawn rows {found[best]:.3f}", tried)
+    if not found[best] > own + max(_MARGIN, sampling_error(problem, found[best])):
+        return Choice(samples, training, f"samples: {own:.3f} on validation, {_word(best)} {found[best]:.3f}", tried)
     learnt = f", {fixed:.3f} without directions" if best.directions else ""
     reason = f"{_word(best)}: {found[best]:.3f} on validation{learnt}, samples {own:.3f}"
     return Choice(best, best.training(None), reason, tried)
@@ -129,8 +131,8 @@ def validated(
     precision: Precision,
     seed: int,
     watch: Callable[[float], None] | None = None,
-) -> float:
-    """Score on validation of networks taught by a method's samples."""
+) -> tuple[float, ...]:
+    """Scores on validation of networks taught by a method's samples; minus infinity for what cannot be."""
     try:
         state = method.init(problem, training, budget, precision, seed)
         for step in range(method.steps):
@@ -140,10 +142,18 @@ def validated(
                 watch(step / method.steps)
         engram = as_engram(method.export(state), problem, training, precision)
         fitted = fit(training, problem.task, engram.sets, _SEEDS)
-        found = float(score(problem.metric, outputs(fitted, problem.validation), problem.validation.targets).mean())
+        found = score(problem.metric, outputs(fitted, problem.validation), problem.validation.targets).tolist()
     except (BudgetError, DivergenceError):
-        return float("-inf")
-    return found if math.isfinite(found) else float("-inf")
+        return (float("-inf"),)
+    return tuple(one if math.isfinite(one) else float("-inf") for one in found)
+
+
+def sampling_error(problem: Problem, value: float) -> float:
+    """Standard error of a score on the validation rows that are looked at."""
+    n = len(problem.validation)
+    if problem.metric is Metric.R2:
+        return abs(1 - value) * math.sqrt(2 / n) + 0.5 / n
+    return math.sqrt(max(value * (1 - value), 1 / n) / n)
 
 
 def _shorter(method: Method) -> Method:

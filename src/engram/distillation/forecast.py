@@ -9,14 +9,13 @@ from typing import Any
 import numpy as np
 
 from ..data.intrinsic_dimension import dimension
-from ..data.metrics import Metric
 from ..data.problem import Problem
 from ..errors import DataError, SettingError
 from ..learning.network import large_image
 from ..samples.budget import Budget, Items, PerClass, Precision
 from ..samples.spending import counts, item_bytes
 from . import defaults
-from .choice import drawable, validated
+from .choice import drawable, sampling_error, validated
 from .methods.principal_subspace import PrincipalSubspace
 from .plan import with_steps
 from .teachers import teachers
@@ -174,7 +173,7 @@ def forecast(
             seed,
             lambda done, p=place: watch((p + done) / len(measured)),  # type: ignore[misc]
         )
-    sampled = _sampling_error(problem, max(score for score, _ in found.values()))
+    sampled = sampling_error(problem, max(score for score, _ in found.values()))
     plateau, scale, exponent = _law(list(found), [score for score, _ in found.values()])
     points = []
     for items in ladder:
@@ -234,7 +233,7 @@ def _measured(
     steps = max(2, samples.steps // share)
     begun = time.perf_counter()
     halves = [
-        validated(with_steps(samples, count), training, problem, budget, precision, seed, part)
+        _mean(validated(with_steps(samples, count), training, problem, budget, precision, seed, part))
         for count, part in ((steps // 2, lambda done: watch(0.3 * done)), (steps, lambda done: watch(0.3 + 0.5 * done)))
     ]
     seconds = (time.perf_counter() - begun) / (1.5 * steps) * samples.steps
@@ -245,19 +244,15 @@ def _measured(
         for rank in {0, min(8, taught.dimension())}:
             begun = time.perf_counter()
             method = PrincipalSubspace(directions=rank)
-            score = validated(method, method.training(None), problem, budget, precision, seed)
+            score = _mean(validated(method, method.training(None), problem, budget, precision, seed))
             if score > best[0][0]:
                 best = (score, 0.0), time.perf_counter() - begun
     watch(1.0)
     return best
 
 
-def _sampling_error(problem: Problem, score: float) -> float:
-    """Standard error of a score on the validation rows that are looked at."""
-    n = len(problem.validation)
-    if problem.metric is Metric.R2:
-        return abs(1 - score) * math.sqrt(2 / n) + 0.5 / n
-    return math.sqrt(max(score * (1 - score), 1 / n) / n)
+def _mean(scores: tuple[float, ...]) -> float:
+    return sum(scores) / len(scores)
 
 
 def _law(items: Sequence[int], scores: Sequence[float]) -> tuple[float, float, float]:

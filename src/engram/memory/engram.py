@@ -25,6 +25,7 @@ from ..learning.network import Network
 from ..learning.training import Training
 from ..samples.budget import Precision
 from ..samples.canvas import Canvas
+from ..samples.canvas.points import Points
 from ..samples.synthetic import Synthetic
 from ..spec import decode, encode
 from .container import read_tensors, write_tensors
@@ -276,8 +277,10 @@ def load(path: str | Path) -> Engram:
                 if key.endswith("#scale")
             },
         )
-        for samples in engram.sets.values():
-            if (tuple(samples.inputs.shape[1:]), samples.targets.shape[1]) != (engram.task.shape, engram.task.outputs):
+        for name, samples in engram.sets.items():
+            # Points are labelled one for every output.
+            columns = 1 if isinstance(engram.canvases[name], Points) else engram.task.outputs
+            if (tuple(samples.inputs.shape[1:]), samples.targets.shape[1]) != (engram.task.shape, columns):
                 raise TypeError("samples of another shape than its preprocessing")
         size = (math.prod(engram.task.shape) + 1, engram.task.outputs)
         if engram.linear is not None and tuple(engram.linear.shape) != size:

@@ -217,11 +217,11 @@ class _Journey:
         last = self.begun(resume, device)
         method = render(plan.method).partition(":")[0]
         LOGGER.info(
-            "distilling %s: %s rows, %s, %s outer steps",
+            "distilling %s: %s rows, %s%s",
             problem.name,
             f"{len(problem.train):,}",
             method,
-            f"{plan.method.steps:,}",
+            f", {plan.method.steps:,} outer steps" if plan.method.steps else "",
         )
         prepare = getattr(plan.method, "prepare", None)
         if prepare is not None and last is None:

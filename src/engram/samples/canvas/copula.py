@@ -78,11 +78,12 @@ class Copula:
 
     def inputs(self) -> Tensor:
         """(K, n + m)."""
-        normal = _normal(self.loadings, len(self.coarse_targets), self.seed)
-        parts = [drawn(normal[:, : self.knots.shape[1]], self.knots)] if self.knots.shape[1] else []
-        liked = normal[:, self.knots.shape[1] :] + self.offsets
+        # In double precision: how a file's tensors lie in memory decides the last digit of a sum in single precision.
+        normal = _normal(self.loadings.double(), len(self.coarse_targets), self.seed)
+        parts = [drawn(normal[:, : self.knots.shape[1]], self.knots.double())] if self.knots.shape[1] else []
+        liked = normal[:, self.knots.shape[1] :] + self.offsets.double()
         parts += [one_hot(part.argmax(1), part.shape[1]).to(normal) for part in liked.split(list(self.widths), 1)]
-        return torch.cat(parts, 1)
+        return torch.cat(parts, 1).to(self.loadings)
 
 
 def _normal(loadings: Tensor, count: int, seed: int) -> Tensor:
