@@ -175,7 +175,7 @@ def _judged(
             scores[name] = list(scores_on_test(fit(training, problem.task, taught.sets, seeds), problem))
         except DivergenceError:
             diverged.append(name)
-    learners = learner_names(problem, recipe.panel) if len(memory.canvases) == 1 else []
+    learners = learner_names(problem, recipe.panel) if memory.labelled else []
     lessons = [Lesson.of(memory)] * len(seeds) if learners else []
     for learner in learners:
         scores[f"by {learner}"] = LEARNERS[learner].judge(lessons, problem, seeds, problem.test)

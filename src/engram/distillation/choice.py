@@ -16,7 +16,7 @@ from .method import Method
 from .methods.principal_subspace import PrincipalSubspace
 from .teachers import teachers
 
-__all__ = ["Choice", "choose", "drawable", "sampling_error", "validated"]
+__all__ = ["MOST_DIRECTIONS", "Choice", "choose", "drawable", "sampling_error", "validated"]
 
 _SEEDS = [2_000_001, 2_000_002, 2_000_003]
 """Networks that choose, by the worst of them; none judges."""
@@ -24,7 +24,8 @@ _SEEDS = [2_000_001, 2_000_002, 2_000_003]
 _SHARES = (0.95, 0.99)
 """Of the teachers' response, which candidate numbers of directions hold."""
 
-_MOST_DIRECTIONS = 8
+MOST_DIRECTIONS = 8
+"""That are stored."""
 
 _PILOT = 5
 """Samples take one step in so many before they are compared."""
@@ -95,7 +96,7 @@ def choose(
             watch(min(0.8, 0.5 + 0.05 * len(found)))
         return max(found, key=lambda one: found[one])
 
-    ranks = {min(_MOST_DIRECTIONS, taught.dimension(share)) for share in _SHARES}
+    ranks = {min(MOST_DIRECTIONS, taught.dimension(share)) for share in _SHARES}
     best = try_out(*(PrincipalSubspace(directions=r) for r in (0, *sorted(ranks))))
     # One change at a time of what did best.
     best = try_out(replace(best, rate=1e-3), replace(best, decay=0.3), replace(best, knots=17))

@@ -15,7 +15,7 @@ from ..learning.network import large_image
 from ..samples.budget import Budget, Items, PerClass, Precision
 from ..samples.spending import counts, item_bytes
 from . import defaults
-from .choice import drawable, sampling_error, validated
+from .choice import MOST_DIRECTIONS, drawable, sampling_error, validated
 from .methods.principal_subspace import PrincipalSubspace
 from .plan import with_steps
 from .teachers import teachers
@@ -241,7 +241,7 @@ def _measured(
     best = (halves[1] + gain, gain), seconds
     if drawable(problem, budget, precision):
         taught = teachers(problem, seed)
-        for rank in {0, min(8, taught.dimension())}:
+        for rank in {0, min(MOST_DIRECTIONS, taught.dimension())}:
             begun = time.perf_counter()
             method = PrincipalSubspace(directions=rank)
             score = _mean(validated(method, method.training(None), problem, budget, precision, seed))

@@ -6,7 +6,7 @@ r"""A Gaussian copula with few factors: marginals by quantiles, dependence by lo
 import torch
 from torch import Tensor
 
-__all__ = ["drawn", "fit_loadings", "fit_offsets", "grid", "quantiles"]
+__all__ = ["correlated", "drawn", "fit_loadings", "fit_offsets", "grid", "quantiles"]
 
 _REACH, _BEYOND = 2.5, 3.0
 """Normal scores of the outermost quantiles, and of the outermost number that is drawn."""
@@ -53,6 +53,12 @@ def drawn(normal: Tensor, knots: Tensor) -> Tensor:
     places = (normal.clamp(-_BEYOND, _BEYOND) + _REACH) / (2 * _REACH) * (len(knots) - 1)
     low = places.floor().long().clamp(0, len(knots) - 2)
     return torch.lerp(knots.gather(0, low), knots.gather(0, low + 1), places - low)
+
+
+def correlated(loadings: Tensor, count: int, generator: torch.Generator) -> Tensor:
+    r"""Standard normals (count, d) that share factors: :math:`L z + \sqrt{1 - |L|^2}\,\varepsilon`."""
+    shared, own = (torch.randn(count, size, generator=generator).to(loadings) for size in reversed(loadings.shape))
+    return shared @ loadings.mT + own * (1 - loadings.square().sum(1)).clamp_min(0).sqrt()
 
 
 def fit_loadings(rows: Tensor, factors: int) -> Tensor:

@@ -1,7 +1,7 @@
 """The theory's two phases for tables: directions teach the first layer, labels of drawn rows teach the rest."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 import torch
@@ -21,7 +21,8 @@ from ...learning.training import (
     Training,
     ZeroReadout,
 )
-from ...numerics.copula import fit_loadings, fit_offsets, quantiles
+from ...memory.quantisation import restore, store
+from ...numerics.copula import correlated, fit_loadings, fit_offsets, quantiles
 from ...numerics.optimizers import SGD, Adam
 from ...random import integer, stream
 from ...samples.budget import Budget, Precision
@@ -41,6 +42,9 @@ _ROWS = 10_000
 
 _MIXTURES = 16
 """Points for each direction: their mixtures, which cost nothing."""
+
+_SIMULATED = 4096
+"""Draws by which offsets are fitted."""
 
 _EXACT = 4
 """Bytes of a number in single precision, in which no label is coarse."""
@@ -199,15 +203,12 @@ def _offsets(indicators: Tensor, loadings: Tensor, widths: tuple[int, ...], seed
     found, start = [torch.zeros(0, device=indicators.device)], 0
     for width in widths:
         own = loadings[start : start + width]
-        shared, rest = (torch.randn(4096, size, generator=generator).to(own) for size in (own.shape[1], width))
-        normal = shared @ own.mT + rest * (1 - own.square().sum(1)).clamp_min(0).sqrt()
-        found.append(fit_offsets(indicators[:, start : start + width].mean(0), normal))
+        shares = indicators[:, start : start + width].mean(0)
+        found.append(fit_offsets(shares, correlated(own, _SIMULATED, generator)))
         start += width
     return torch.cat(found)
 
 
 def _rounded(rows: Copula, precision: Precision) -> Copula:
-    if precision is Precision.FLOAT32:
-        return rows
-    knots, offsets, loadings = (value.half().float() for value in (rows.knots, rows.offsets, rows.loadings))
-    return Copula(knots, offsets, loadings, rows.coarse_targets, rows.widths, rows.classes, rows.seed)
+    names = ("knots", "offsets", "loadings")
+    return replace(rows, **{name: restore(store(name, getattr(rows, name), precision)) for name in names})  # type: ignore[arg-type]

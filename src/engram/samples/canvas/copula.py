@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn.functional import one_hot
 
 from ...errors import SettingError
-from ...numerics.copula import drawn
+from ...numerics.copula import correlated, drawn
 from ...numerics.optimizers import Params
 from ...random import stream
 from ..synthetic import Synthetic
@@ -79,15 +79,8 @@ class Copula:
     def inputs(self) -> Tensor:
         """(K, n + m)."""
         # In double precision: how a file's tensors lie in memory decides the last digit of a sum in single precision.
-        normal = _normal(self.loadings.double(), len(self.coarse_targets), self.seed)
+        normal = correlated(self.loadings.double(), len(self.coarse_targets), stream(self.seed, "copula"))
         parts = [drawn(normal[:, : self.knots.shape[1]], self.knots.double())] if self.knots.shape[1] else []
         liked = normal[:, self.knots.shape[1] :] + self.offsets.double()
         parts += [one_hot(part.argmax(1), part.shape[1]).to(normal) for part in liked.split(list(self.widths), 1)]
         return torch.cat(parts, 1).to(self.loadings)
-
-
-def _normal(loadings: Tensor, count: int, seed: int) -> Tensor:
-    """Correlated standard normals (count, d)."""
-    generator, (d, k) = stream(seed, "copula"), loadings.shape
-    shared, own = (torch.randn(count, size, generator=generator).to(loadings) for size in (k, d))
-    return shared @ loadings.mT + own * (1 - loadings.square().sum(1)).clamp_min(0).sqrt()
