@@ -18,6 +18,7 @@ from engram.learning.networks.custom import Custom
 from engram.learning.networks.mlp import MLP
 from engram.learning.networks.two_layer import TwoLayer
 from engram.learning.training import Descent, Loss, Part, Phase, Ridge, Training, ZeroReadout
+from engram.memory.replay import Replay
 from engram.numerics.linalg import ridge
 from engram.numerics.optimizers import SGD, Adam
 from engram.samples.synthetic import Synthetic
@@ -189,8 +190,6 @@ def test_dropout_is_on_in_training_and_off_in_prediction():
 
 
 def test_plain_modules_of_tied_networks_predict_the_same():
-    from engram.memory.replay import Replay
-
     fitted = fit(Training.default(Custom(Tied, head="fc"), steps=5), TASK, {"main": samples()}, [0])
     x = samples().inputs
     assert torch.allclose(Replay(fitted, None, None).module(x), fitted.outputs(x)[0], atol=1e-5)
@@ -273,3 +272,21 @@ def test_replays_and_scores_on_a_wider_network_take_its_rate(wine):
     assert torch.equal(memory.fit([0], wide).outputs(wine.test.inputs), expected)
     scores = evaluate(memory, wine, Protocol(seeds=1, network=wide, baselines=False, full_steps=5))
     assert scores.rows["engram"].runs[0] == float(score(wine.metric, expected, wine.test.targets)[0])
+
+
+def test_a_bounded_network_says_far_away_what_it_says_at_the_edge():
+    training = replace(Training.default(MLP(width=8), steps=20), bounded=True)
+    sets = [{"main": samples(seed=s)} for s in (0, 1)]
+    fitted = fit(training, TASK, sets, [0, 1])
+    far = 1e3 * torch.randn(5, 4, generator=torch.Generator().manual_seed(1))
+    for k, own in enumerate(sets):
+        x = own["main"].inputs
+        edge = far.clamp(x.amin(0), x.amax(0))
+        assert torch.allclose(fitted.outputs(far)[k], fitted.model.outputs(fitted.one(k), edge), atol=1e-5)
+        assert not torch.allclose(fitted.outputs(far)[k], fitted.model.outputs(fitted.one(k), far), atol=1e-1)
+    shared = fit(training, TASK, sets[0], [0, 1])
+    assert torch.allclose(shared.outputs(far)[0], fitted.outputs(far)[0], atol=1e-4)
+    assert torch.allclose(Replay(shared, None, None).module(far), shared.outputs(far)[0], atol=1e-4)
+    loose = fit(replace(training, bounded=False), TASK, sets[0], [0, 1])
+    inside = sets[0]["main"].inputs
+    assert torch.allclose(shared.outputs(inside), loose.outputs(inside), atol=1e-5)

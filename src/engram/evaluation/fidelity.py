@@ -1,6 +1,6 @@
 """How faithfully the learning process is replayed: two networks from one start, one taught by the engram."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -72,7 +72,7 @@ def fidelity(engram: Engram, problem: Problem, seeds: list[int], points: int = 1
         if step in marks:
             cosines.append(_cosine(fitted.model, fitted.params, own, real))
             if isinstance(ridge, Ridge):
-                fitted = Fitted(fitted.model, refit(fitted.model, fitted.params, ridge, engram.sets[phase.data]))
+                fitted = replace(fitted, params=refit(fitted.model, fitted.params, ridge, engram.sets[phase.data]))
             taught[step] = outputs(fitted, problem.validation)
 
     fit(Training(engram.training.network, (phase,)), problem.task, engram.sets, seeds, by_engram)

@@ -29,10 +29,12 @@ class Fitted:
     Args:
         model: the pure function.
         params: by name, each with a leading axis of networks.
+        bounds: ``low`` and ``high``, each (networks, *shape), at which inputs are held; None for none.
     """
 
     model: Model
     params: Params
+    bounds: Params | None = None
 
     @property
     def networks(self) -> int:
@@ -46,12 +48,25 @@ class Fitted:
     def outputs(self, inputs: Tensor, half: bool = False) -> Tensor:
         """(networks, N, C); at half precision where convolutions gain by it."""
         with torch.no_grad():
-            return each_network(lambda params, x: self.model.outputs(params, x, half=half), self.params, inputs)
+            return self._each(lambda params, x: self.model.outputs(params, x, half=half), inputs)
 
     def features(self, inputs: Tensor) -> Tensor:
         """(networks, N, F)."""
         with torch.no_grad():
-            return each_network(self.model.features, self.params, inputs)
+            return self._each(self.model.features, inputs)
+
+    def _each(self, function: Callable[[Params, Tensor], Tensor], inputs: Tensor) -> Tensor:
+        """What every network makes of the inputs, within its bounds."""
+        if self.bounds is None:
+            found: Tensor = each_network(function, self.params, inputs)
+            return found
+        held: Tensor = each_network(
+            lambda params, ends, x: function(params, x.clamp(ends["low"], ends["high"])),
+            self.params,
+            self.bounds,
+            inputs,
+        )
+        return held
 
 
 Observer = Callable[[int, int, Fitted], None]
@@ -118,7 +133,17 @@ def fit(
             params = _descend_all(model, params, phase, number, data, seeds, observe)
     if not all(torch.isfinite(value).all() for value in params.values()):
         raise DivergenceError("training left parameters that are not finite: lower the learning rate")
-    return Fitted(model, params)
+    return Fitted(model, params, _bounds(known[training.phases[-1].data], len(seeds)) if training.bounded else None)
+
+
+def _bounds(data: Rows, networks: int) -> Params:
+    """The range of every network's rows."""
+    ends: Params = {}
+    rows = 1 if isinstance(data, Stacked) else 0
+    for x, _, _ in data.batches():
+        low, high = x.amin(rows), x.amax(rows)
+        ends = {"low": torch.minimum(low, ends.get("low", low)), "high": torch.maximum(high, ends.get("high", high))}
+    return ends if rows else {key: value.expand(networks, *value.shape) for key, value in ends.items()}
 
 
 def descend(

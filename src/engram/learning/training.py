@@ -180,6 +180,8 @@ class Training:
     Args:
         network: the architecture.
         phases: at least one.
+        bounded: whether a trained network sees each number held within the range of those that it last learnt from.
+            Far from the few rows that taught it, it says what it says at their edge.
 
     Raises:
         SettingError: no phase.
@@ -192,6 +194,7 @@ class Training:
 
     network: Network
     phases: tuple[Phase, ...]
+    bounded: bool = False
 
     def __post_init__(self) -> None:
         if not self.phases:

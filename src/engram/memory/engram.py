@@ -38,8 +38,9 @@ __all__ = ["Engram", "load"]
 _MAIN = "main"
 """The set of labelled samples."""
 
-_FORMAT = 3
-"""2 added the linear part, 3 the temperature of labels and the type of classes; what is missing takes its default."""
+_FORMAT = 4
+"""2 added the linear part, 3 the temperature of labels and the type of classes, 4 labels of four bits and bounded
+trainings; what is missing takes its default."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -126,8 +127,8 @@ class Engram:
         """Cost of inputs and labels at their stored precision."""
         tensors: dict[str, Tensor] = {}
         encode(dict(self.canvases), tensors)
-        parts = [part for key, value in tensors.items() for part in store(key, value, self.precision)]
-        return sum(part.numel() * part.element_size() for part in parts)
+        stored = (store(key, value, self.precision, self.scales.get(key)) for key, value in tensors.items())
+        return sum(part.numel() * part.element_size() for parts in stored for part in parts)
 
     @property
     def bytes(self) -> int:

@@ -3,22 +3,31 @@
 import torch
 from torch import Tensor
 
+from ..errors import SettingError
 from ..samples.budget import Precision
 
 __all__ = ["restore", "store"]
 
-_COARSE = ("inputs", "coarse_targets")
-"""Tensors that eight bits may hold, by the end of their names; the last is never stored in sixteen."""
+_COARSE = "coarse_targets"
+"""The end of the names of labels that four bits hold, unless all is stored in single precision."""
+
+_LEVELS = 16
+"""Of four bits."""
+
+_ROUNDS = 50
 
 
 def store(key: str, value: Tensor, precision: Precision, scale: Tensor | None = None) -> tuple[Tensor, ...]:
-    """A float tensor at a stored precision: the values, and for eight bits their offset and step."""
+    """A float tensor at a stored precision: the values; for eight bits their offset and step, for four their levels."""
     if not value.is_floating_point():
         small = value.numel() > 0 and int(value.min()) >= 0 and int(value.max()) < 256
         return (value.to(torch.uint8 if small else torch.int16),)
     if precision is Precision.FLOAT32:
         return (value.float(),)
-    if not key.endswith(_COARSE if precision is Precision.UINT8 else _COARSE[1:]):
+    if key.endswith(_COARSE) and (scale is None or len(scale) == _LEVELS):
+        levels = _levels(value) if scale is None else scale
+        return _paired(_nearest(value.flatten(), levels.to(value)).view_as(value)), levels
+    if not key.endswith(_COARSE) and (precision is not Precision.UINT8 or not key.endswith("inputs")):
         limit = torch.finfo(torch.float16).max
         return (value.clamp(-limit, limit).half(),)
     if scale is None:
@@ -31,9 +40,41 @@ def store(key: str, value: Tensor, precision: Precision, scale: Tensor | None = 
 def restore(stored: tuple[Tensor, ...]) -> Tensor:
     """What `store` stored, in single precision or as whole numbers."""
     values, *scale = stored
+    if scale and len(scale[0]) == _LEVELS:
+        codes = torch.stack([values // _LEVELS, values % _LEVELS], 1).flatten(0, 1)
+        return scale[0].to(values.device).float()[codes.long()]
     if scale:
         low, step = scale[0].to(values.device)
         return values.float() * step + low
     if values.dtype == torch.float16:
         return values.float()
     return values.long() if values.dtype in (torch.uint8, torch.int16) else values
+
+
+def _levels(values: Tensor) -> Tensor:
+    """Sixteen numbers that stand for all with least squared error, by Lloyd's rounds from quantiles.
+
+    References:
+        Lloyd 1982, Least squares quantization in PCM.
+    """
+    flat = values.detach().flatten().double().cpu().sort().values
+    levels = flat[((torch.arange(_LEVELS) + 0.5) / _LEVELS * len(flat)).long()]
+    for _ in range(_ROUNDS):
+        nearest = _nearest(flat, levels)
+        counts = torch.bincount(nearest, minlength=_LEVELS)
+        sums = torch.zeros(_LEVELS).double().index_add(0, nearest, flat)
+        levels = torch.where(counts > 0, sums / counts.clamp_min(1), levels).sort().values
+    limit = torch.finfo(torch.float16).max
+    return levels.clamp(-limit, limit).half()
+
+
+def _nearest(values: Tensor, levels: Tensor) -> Tensor:
+    """The place of the nearest of rising levels."""
+    return torch.bucketize(values.contiguous(), (levels[1:] + levels[:-1]) / 2)
+
+
+def _paired(codes: Tensor) -> Tensor:
+    """Two rows of codes below sixteen in one of bytes."""
+    if len(codes) % 2:
+        raise SettingError(f"labels of four bits are stored in pairs of rows; these are {len(codes)}")
+    return (codes[0::2] * _LEVELS + codes[1::2]).to(torch.uint8)

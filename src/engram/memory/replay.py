@@ -18,6 +18,30 @@ from .files import check_writable, replace_file
 __all__ = ["Replay"]
 
 
+class Held(nn.Module):
+    """A module that sees each number held between bounds.
+
+    Args:
+        module: of inputs (N, *shape).
+        low: (*shape,).
+        high: (*shape,).
+    """
+
+    low: Tensor
+    high: Tensor
+
+    def __init__(self, module: nn.Module, low: Tensor, high: Tensor) -> None:
+        super().__init__()
+        self.module = module
+        self.register_buffer("low", low.clone())
+        self.register_buffer("high", high.clone())
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """What the module says of inputs within the bounds."""
+        found: Tensor = self.module(inputs.clamp(self.low, self.high))
+        return found
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class Replay:
     """A network trained from an engram, which takes raw inputs.
@@ -68,7 +92,7 @@ class Replay:
 
     @property
     def module(self) -> nn.Module:
-        """The trained network as an ordinary module; it takes normalised inputs."""
+        """The trained network as an ordinary module; it takes normalised inputs, and holds them where its training does."""
         from copy import deepcopy
 
         model, params = self.fitted.model, self.fitted.one(0)
@@ -80,7 +104,8 @@ class Replay:
                 setattr(module.get_submodule(layer), own, nn.Parameter(params[name].clone()))
         known = {key: params[key if key in params else model.tied[key]] for key, _ in module.named_parameters()}
         module.load_state_dict(known, strict=False)
-        return module
+        bounds = self.fitted.bounds
+        return module if bounds is None else Held(module, bounds["low"][0], bounds["high"][0])
 
     def save(self, path: str | Path, force: bool = False) -> Path:
         """Write the parameters of the network to a safetensors file."""

@@ -49,6 +49,9 @@ _SIMULATED = 4096
 _EXACT = 4
 """Bytes of a number in single precision, in which no label is coarse."""
 
+_LEVELS_BYTES = 32
+"""Of the sixteen numbers that coarse labels are."""
+
 
 @dataclass(frozen=True, eq=False)
 class PrincipalSubspaceState:
@@ -78,10 +81,11 @@ class PrincipalSubspace:
         directions: r, the leading ones of the teacher's gradient outer product; 0 for a training without the first phase.
         factors: k of the copula, at least 1.
         knots: q quantiles of each column, at least 2.
-        most: labels K at most.
+        most: labels K at most, an even number.
         rate: of Adam in the second phase.
         decay: of weights, in the second phase; few labels of a noisy target ask for more.
         length: steps of the second phase.
+        width: of the network that learns, where none is named.
 
     Raises:
         SettingError: a value out of range.
@@ -104,10 +108,19 @@ class PrincipalSubspace:
     rate: float = 5e-3
     decay: float = 0.01
     length: int = 600
+    width: int = 128
 
     def __post_init__(self) -> None:
-        if self.directions < 0 or self.factors < 1 or self.knots < 2 or self.most < 1 or self.length < 1:
-            raise SettingError(f"{self}: directions are at least 0, factors 1, knots 2, most and length 1")
+        if (
+            self.directions < 0
+            or self.factors < 1
+            or self.knots < 2
+            or self.most < 1
+            or min(self.length, self.width) < 1
+        ):
+            raise SettingError(f"{self}: directions are at least 0, factors 1, knots 2, most, length and width 1")
+        if self.most % 2:
+            raise SettingError(f"{self}: labels are stored in pairs, so that most is even")
         if not self.rate > 0 or self.decay < 0:
             raise SettingError(f"{self}: the rate is positive, decay at least 0")
 
@@ -117,7 +130,9 @@ class PrincipalSubspace:
         learn = Phase(Descent(Adam(self.rate, decay=self.decay), self.length, 512, cosine=True), before=start)
         step = Phase(Descent(SGD(1.0, decay=1.0), steps=1), Part.FIRST_LAYER, "features")
         phases = (learn, Phase(Ridge(), Part.READOUT))
-        return Training(network or MLP(width=128, depth=2), (step, *phases) if self.directions else phases)
+        return Training(
+            network or MLP(self.width, depth=2), (step, *phases) if self.directions else phases, bounded=True
+        )
 
     def prepare(
         self, problem: Problem, training: Training, seed: int, watch: Callable[[float], None] | None = None
@@ -171,9 +186,11 @@ class PrincipalSubspace:
         d, number = problem.task.shape[0], number_bytes(precision)
         columns = d - sum(problem.preprocessing.widths)  # type: ignore[attr-defined]
         stored = (min(self.directions, d) + min(self.factors, d)) * d + self.knots * columns + (d - columns)
-        left = items * (per_input + label) - number * stored - 8
-        each = (problem.task.outputs - bool(problem.classes)) * (1 if number < _EXACT else number)
-        found = min(self.most, left // each)
+        left = items * (per_input + label) - number * stored
+        each = problem.task.outputs - bool(problem.classes)
+        # Two labels a byte and their levels, or none of them coarse.
+        pairs = (left - _LEVELS_BYTES) // each if number < _EXACT else left // (2 * number * each)
+        found = min(self.most, 2 * pairs)
         if found < items:
             raise BudgetError(
                 f"the bytes of {items} items leave {max(found, 0)} labels beside {self.directions} directions and the "

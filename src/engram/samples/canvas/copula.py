@@ -1,4 +1,4 @@
-"""Rows drawn from a stored distribution by their seed, with labels in eight bits: what a row costs is its label."""
+"""Rows drawn from a stored distribution by their seed, with labels in four bits: what a row costs is its label."""
 
 from dataclasses import dataclass, replace
 from typing import Self
@@ -29,7 +29,7 @@ class Copula:
         knots: (q, n) quantiles of the n numbers, q at least 2.
         offsets: (m,) of the indicators of categories.
         loadings: (n + m, k), k at least 1.
-        coarse_targets: (K, C) scores; (K, C - 1) for classes, whose scores sum to zero. Stored in eight bits.
+        coarse_targets: (K, C) scores; (K, C - 1) for classes, whose scores sum to zero. Stored in four bits.
         widths: indicators of each category, m in all.
         classes: C, or 0 for numbers.
         seed: of the rows.
