@@ -3,7 +3,10 @@
 Twelve data sets that nothing of the planner was built on, three budgets each, two seeds of split, forecast and
 distillation. A cell's score is that of three networks on the test split. `--auto`'s own budget is distilled as well.
 
-python benchmarks/planner.py run --data FOLDER [--only NAME] [--seeds N]
+Seed 0 was measured first (the rows of code 0.2.0.dev0 before the forecast had a law for each kind of samples); what it taught
+changed the forecast, so that what counts are the seeds after it.
+
+python benchmarks/planner.py run --data FOLDER [--only NAME] [--seeds N] [--first N]
 python benchmarks/planner.py show
 """
 
@@ -76,7 +79,9 @@ def show() -> None:
     print("| data | seed | items: promised [80 %] / reached | recommended: reached - best |")
     print("|---|---|---|---|")
     errors, covered, near = [], [], defaultdict(list)
-    for row in sorted(rows(), key=lambda row: (SETS.index(row["data"]), row["seed"])):
+    for row in sorted(
+        (row for row in rows() if row["seed"] >= 2), key=lambda row: (SETS.index(row["data"]), row["seed"])
+    ):
         curve = {point["items"]: point for point in row["forecast"]["curve"]}
         reached = {int(items): float(np.mean(runs)) for items, runs in row["reached"].items()}
         chosen = row["forecast"]["recommended"]["items"]
@@ -103,10 +108,13 @@ if __name__ == "__main__":
     parser.add_argument("--data", type=Path, help="folder of the real datasets")
     parser.add_argument("--only", action="append", choices=SETS, help="one of them; repeat")
     parser.add_argument("--seeds", type=int, default=2)
+    parser.add_argument(
+        "--first", type=int, default=2, help="the first of them; 0 and 1 were looked at while it was mended"
+    )
     given = parser.parse_args()
     if given.what == "show":
         show()
     elif given.data is None and not set(given.only or SETS) <= set(GENERATED):
         raise SystemExit("skipped: --data names no folder with the real datasets")
     else:
-        run(given.data, range(given.seeds), given.only or list(SETS))
+        run(given.data, range(given.first, given.first + given.seeds), given.only or list(SETS))

@@ -13,6 +13,7 @@ import time
 from collections import defaultdict
 from pathlib import Path
 
+from mixed import TABLES as MIXED
 from portability import SETS as FILES
 
 from engram import Items, PerClass, distill, load_problem
@@ -35,16 +36,19 @@ TASKS = {
 }
 BUILT_IN = ("wine", "breast-cancer", "diabetes")
 SETS = (*TASKS, "bike", "pol", "elevators", "protein", "california", "adult", *BUILT_IN, "ItalyPowerDemand",
-        "MelbournePedestrian", "SyntheticControl", "SwedishLeaf")  # fmt: skip
+        "MelbournePedestrian", "SyntheticControl", "SwedishLeaf", *MIXED)  # fmt: skip
 LEARNERS = ("linear", "1-nn", "svm", "mlp", "forest", "boosting")
 EQUAL_BYTES = ("random_bytes", "random_soft_bytes", "k_means_bytes")
-PER_CLASS = {"adult": 10}
+PER_CLASS = {"adult": 10, "support": 10, "clinic": 10}
 NETWORKS = 3
 
 
 def posed(name: str, folder: Path | None, seed: int) -> Problem:
     if name in TASKS:
         return TASKS[name].load(seed)
+    if name in MIXED:
+        frame, target = MIXED[name](seed)
+        return Problem.from_frame(frame, target, name=name, seed=seed)
     source, settings = FILES[name]
     return load_problem(source if name in BUILT_IN else folder / source, seed=seed, **settings)
 
@@ -139,7 +143,7 @@ if __name__ == "__main__":
     given = parser.parse_args()
     if given.what == "show":
         show()
-    elif given.data is None and not set(given.only or SETS) <= {*TASKS, *BUILT_IN}:
+    elif given.data is None and not set(given.only or SETS) <= {*TASKS, *BUILT_IN, *MIXED}:
         raise SystemExit("skipped: --data names no folder with the real datasets")
     else:
         run(given.data, range(given.seeds), given.only or list(SETS))

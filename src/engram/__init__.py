@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from .evaluation import Protocol, evaluate
     from .learning.training import Training
     from .memory.engram import Engram, load
+    from .memory.model import load_model
     from .samples.budget import Bytes, Items, PerClass
     from .workflow.journey import run
     from .workflow.progress import Progress
@@ -60,6 +61,7 @@ _HOME = {
     "evaluate": "evaluation",
     "iterate": "distillation",
     "load": "memory",
+    "load_model": "memory.model",
     "load_problem": "data",
     "run": "workflow",
 }
@@ -79,6 +81,7 @@ __all__ = [
     "evaluate",
     "iterate",
     "load",
+    "load_model",
     "load_problem",
     "run",
 ]

@@ -59,7 +59,7 @@ def test_distill_prints_one_json_object_with_every_row(capsys):
     assert result["items"] == 3
     assert result["ratio"] == pytest.approx(result["bytes"]["data"] / result["bytes"]["engram"])
     assert set(result["seconds"]) == {"distill", "judge", "train_engram", "train_full"}
-    assert {p.name for p in Path("wine.run").iterdir()} == {"results.jsonl", "run.json", "real.safetensors"}
+    assert {p.name for p in Path("wine.run").iterdir()} == {"results.jsonl", "run.json"}
 
 
 def test_the_same_seed_writes_the_same_samples(capsys):

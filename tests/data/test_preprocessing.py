@@ -3,12 +3,17 @@
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from sklearn.compose import ColumnTransformer
 from sklearn.impute import SimpleImputer
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-from engram.data.preprocessing.columns import Columns, Number
+from engram.data.columns.kinds import LEAST_ROWS, Kind, kinds_of
+from engram.data.columns.texts import Text
+from engram.data.preprocessing.columns import Columns
+from engram.errors import DataError, SettingError, UnknownNameError
+from engram.spec import encode as spec_encode
 
 
 def frame(n, seed):
@@ -28,7 +33,9 @@ def test_columns_agree_with_scikit_learn():
     train, new = frame(100, 0), frame(30, 1)
     new.loc[0, "c"] = "never seen"
     numeric = make_pipeline(SimpleImputer(strategy="median"), StandardScaler())
-    onehot = OneHotEncoder(max_categories=50, handle_unknown="infrequent_if_exist", sparse_output=False)
+    onehot = OneHotEncoder(
+        max_categories=50, min_frequency=LEAST_ROWS, handle_unknown="infrequent_if_exist", sparse_output=False
+    )
     theirs = ColumnTransformer([("n", numeric, ["a", "b"]), ("c", onehot, ["c", "d", "e"])])
     as_text = lambda f: f.assign(**{k: f[k].astype(str).astype(object) for k in "cde"})  # noqa: E731
     expected = theirs.fit(as_text(train)).transform(as_text(new))
@@ -48,8 +55,107 @@ def test_rows_come_back_in_their_own_units():
     assert len(columns.names) == columns.shape[0]
 
 
-def test_dates_are_numbers_of_days():
-    dates = pd.DataFrame({"when": pd.to_datetime(["2020-01-01", "2020-01-03"])})
-    number = Columns.fit(dates).columns[0]
-    assert isinstance(number, Number)
-    assert number.std == pytest.approx(1.0)
+def test_dates_are_days_and_places_on_circles():
+    when = pd.date_range("2020-01-01", periods=800, freq="D")
+    dates = pd.DataFrame(
+        {"when": when, "said": when.strftime("%d/%m/%Y"), "at": when + pd.Timedelta(hours=1) * np.arange(800)}
+    )
+    columns = Columns.fit(dates)
+    found = columns.encode(dates)
+    names = list(columns.names)
+    assert names[:3] == ["when: days", "when: year sin", "when: year cos"]
+    assert "at: day sin" in names
+    assert "when: day sin" not in names
+    assert torch.allclose(found[:, names.index("when: days")], found[:, names.index("said: days")])
+    week = found[:, names.index("when: week sin")]
+    assert torch.allclose(week[7:], week[:-7], atol=1e-4)
+    assert abs(float(found[:, 0].std(correction=0)) - 1) < 1e-4
+    # What samples say of dates is read again as it stands.
+    assert torch.allclose(columns.encode(columns.decode(found)), found, atol=1e-4)
+    gaps = columns.encode(dates.assign(when=pd.NaT))
+    assert torch.isfinite(gaps).all()
+    # A few new rows are read as the many were: the third of April, not the fourth of March.
+    few = dates.iloc[:1].assign(said="03/04/2020", when=pd.Timestamp("2020-04-03"))
+    assert columns.encode(few)[0, names.index("said: days")] == columns.encode(few)[0, 0]
+    with pytest.raises(DataError, match=r"'said' holds '31/02/2020' in row 3 where a date"):
+        columns.encode(dates.assign(said=["01/01/2020"] * 3 + ["31/02/2020"] * 797))
+
+
+def test_texts_keep_their_topics_and_no_word():
+    rng = np.random.default_rng(0)
+    words = {
+        True: ["win", "cash", "prize", "claim", "now", "free"],
+        False: ["see", "you", "at", "home", "for", "dinner", "mum"],
+    }
+    spam = rng.random(300) < 0.5
+    said = [" ".join(rng.choice(words[bool(s)], 6)) for s in spam]
+    columns = Columns.fit(pd.DataFrame({"message": said}))
+    (text,) = columns.columns
+    assert isinstance(text, Text)
+    found = columns.encode(pd.DataFrame({"message": said}))
+    # Some topic tells spam from the rest.
+    varying = found.numpy()[:, found.std(0).numpy() > 0]
+    assert max(abs(np.corrcoef(column, spam)[0, 1]) for column in varying.T) > 0.9
+    assert "prize" not in repr(spec_encode(columns, {}))
+    assert torch.allclose(columns.encode(columns.decode(found)), found, atol=1e-4)
+    assert torch.isfinite(columns.encode(pd.DataFrame({"message": [None, ""]}))).all()
+
+
+def kinds(n=200):
+    rng = np.random.default_rng(0)
+    return {
+        Kind.NUMBER: [rng.normal(size=n), rng.integers(0, 1000, n), [str(v) for v in rng.integers(0, 900, n)]],
+        Kind.CATEGORY: [rng.choice(["a", "b"], n), rng.random(n) < 0.5, rng.choice(["New York", "San Francisco"], n)],
+        Kind.DATE: [pd.date_range("2020", periods=n), pd.date_range("2020", periods=n).strftime("%Y-%m-%d %H:%M")],
+        Kind.TEXT: [[f"dear {k} please send me {k * 7} of these" for k in range(n)]],
+        Kind.ID: [np.arange(n), [f"C-{k:06}" for k in range(n)], [f"{k}@mail.example" for k in range(n)]],
+        Kind.CONSTANT: [np.ones(n), ["x"] * n, pd.to_datetime(["2020-01-01"] * n).strftime("%Y")],
+    }
+
+
+@pytest.mark.parametrize("kind", list(Kind))
+def test_kinds_are_read_off_the_values(kind):
+    for values in kinds()[kind]:
+        column = pd.DataFrame({"c": values})
+        assert kinds_of(column)["c"] is kind, values[:3]
+        # Gaps change nothing, but in numbers that count rows and in a word beside a gap.
+        if kind is not Kind.CONSTANT:
+            column["c"] = column["c"].astype(object).where(np.arange(len(column)) % 9 != 0, None)
+            counts_rows = kind is Kind.ID and isinstance(values, np.ndarray)
+            assert counts_rows or kinds_of(column.infer_objects())["c"] is kind, values[:3]
+
+
+def test_whole_numbers_by_their_name():
+    values = np.random.default_rng(0).permutation(10**6)[:100]
+    assert kinds_of(pd.DataFrame({"customer_id": values, "customerId": values, "people": values})) == {
+        "customer_id": Kind.ID,
+        "customerId": Kind.ID,
+        "people": Kind.NUMBER,
+    }
+
+
+def test_a_mistake_in_a_column_is_told_by_its_row():
+    numbers = [str(k) for k in range(100)]
+    numbers[3] = "forty"
+    with pytest.raises(DataError, match=r"'n' holds 'forty' in row 3 and numbers elsewhere"):
+        kinds_of(pd.DataFrame({"n": numbers}))
+    dates = [*pd.date_range("2020", periods=99).strftime("%Y-%m-%d"), "soon"]
+    with pytest.raises(DataError, match=r"'d' holds 'soon' in row 99 where a date"):
+        kinds_of(pd.DataFrame({"d": dates}))
+    assert kinds_of(pd.DataFrame({"n": numbers}), {"n": "id"}) == {"n": Kind.ID}
+    with pytest.raises(SettingError, match="it takes number, category"):
+        kinds_of(pd.DataFrame({"n": numbers}), {"n": "word"})
+    with pytest.raises(UnknownNameError, match="Known: n"):
+        kinds_of(pd.DataFrame({"n": numbers}), {"m": "id"})
+
+
+def test_rare_categories_and_ids_are_not_kept():
+    n = 300
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame(
+        {"name": [f"person {k}" for k in range(n)], "town": rng.choice(["A", "B"], n), "x": rng.normal(size=n)}
+    )
+    table.loc[:3, "town"] = "Nowhere"
+    columns = Columns.fit(table)
+    assert columns.names == ("x", "town = A", "town = B", "town = other")
+    assert columns.unseen(pd.DataFrame({"town": ["A", "Nowhere", "C"]})) == {"town": 2}

@@ -9,7 +9,7 @@ from engram.data.metrics import Metric
 from engram.data.problem import Problem
 from engram.errors import BudgetError, DataError, EngramError, UnknownNameError
 from engram.samples.budget import Bytes, Items, PerClass, parse_size
-from engram.samples.spending import shares
+from engram.samples.spending import capped, shares
 
 
 def table(n=60):
@@ -132,7 +132,7 @@ BAD = {
     "infinite column": (lambda: Problem.from_frame(table().assign(age=np.inf), "bought"), "'age' is infinite in row 0"),
     "empty column": (lambda: Problem.from_frame(table().assign(age=np.nan), "bought"), "'age' has no value"),
     "huge": (lambda: Problem.from_arrays(X * 1e300, Y), "too large for single precision"),
-    "huge column": (lambda: Problem.from_frame(table().assign(age=1e300), "bought"), "rescale"),
+    "huge column": (lambda: Problem.from_frame(table().assign(age=np.linspace(1e299, 1e300, 60)), "bought"), "rescale"),
     "complex": (lambda: Problem.from_arrays(X, Y * 1j), "convert them"),
     "no inputs": (lambda: Problem.from_arrays(X[:, :0], Y), "one row per sample"),
     "scalar": (lambda: Problem.from_arrays(np.float64(1), Y), "one row per sample|has 1 rows|inputs"),
@@ -187,8 +187,14 @@ def test_items_are_shared_as_far_as_classes_go(rng):
     assert sum(counts) == 45
     assert counts[2] == sizes[2]
     assert abs(counts[0] - counts[1]) <= 1 or counts[1] == sizes[1]
-    with pytest.raises(BudgetError, match="class '2' has"):
-        shares(problem, PerClass(12), 0)
+    # A class gives what it has, and that is said.
+    assert shares(problem, PerClass(12), 0) == (12, 12, sizes[2])
+    assert capped(problem, PerClass(12)) == (
+        f"12 per class were asked for; as many as there are training rows stand for class '2' ({sizes[2]})",
+    )
+    assert capped(problem, PerClass(sizes[2])) == ()
+    with pytest.raises(BudgetError, match="no class has as many"):
+        shares(problem, PerClass(60), 0)
 
 
 def test_classes_smaller_than_their_share_are_judged_too(rng):
@@ -223,7 +229,7 @@ def test_new_data_are_checked_too(wine, digits):
     problem = Problem.from_frame(table(), "bought")
     with pytest.raises(UnknownNameError, match="'city' is missing"):
         problem.preprocessing.encode(table().drop(columns="city"))
-    with pytest.raises(DataError, match="'old' where a number is expected"):
+    with pytest.raises(DataError, match="holds 'old' in row 0 where a number"):
         problem.preprocessing.encode(table().assign(age="old"))
     with pytest.raises(UnknownNameError, match="'maybe' is not a class"):
         problem.target.encode(np.array(["maybe"]))
@@ -247,3 +253,63 @@ def test_budgets_are_checked_against_the_data(wine, diabetes):
         with pytest.raises(BudgetError):
             make()
     assert [parse_size(t) for t in ("10", "2kB", "2KiB", "1.5 MB")] == [10, 2000, 2048, 1500000]
+
+
+def test_a_rare_class_is_distilled_and_told(rng):
+    from engram import distill
+
+    problem = Problem.from_arrays(rng.normal(size=(100, 2)), np.array([0] * 60 + [1] * 34 + [2] * 6))
+    memory = distill(problem, budget=PerClass(5), steps=2)
+    assert memory.items == 5 + 5 + len(problem.train.by_class[2])
+    assert any("class '2'" in note for note in memory.provenance["notes"])
+
+
+def test_several_targets_are_several_outputs(rng):
+    from engram import Items, distill
+
+    frame = table(90).drop(columns="bought").assign(a=rng.normal(size=90), b=rng.normal(size=90))
+    problem = Problem.from_frame(frame, ["a", "b"])
+    assert problem.task.outputs == 2
+    assert not {"a", "b"} & set(problem.preprocessing.inputs)
+    memory = distill(problem, budget=Items(4), steps=2)
+    assert memory.replay(0).predict(frame[:3]).shape == (3, 2)
+    labels = frame.assign(a=frame.a > 0, b=(frame.b > 0).astype(int))
+    memory = distill(Problem.from_frame(labels, ["a", "b"]), budget=Items(4), steps=2)
+    assert set(memory.replay(0).predict(labels).ravel()) <= {0, 1}
+    with pytest.raises(DataError, match="several targets are numbers"):
+        Problem.from_frame(frame, ["a", "city"])
+
+
+def test_rows_without_a_target_and_a_test_table(rng):
+    frame = table(90)
+    holes = frame.assign(bought=frame.bought.astype(object).where(frame.index > 4, None))
+    with pytest.raises(DataError, match=r"missing in row 0.*--drop-missing"):
+        Problem.from_frame(holes, "bought")
+    problem = Problem.from_frame(holes, "bought", drop_missing=True)
+    assert sum(len(part) for part in (problem.train, problem.select, problem.test)) == 85
+    assert "5 rows without a target" in problem.notes[0]
+    held = Problem.from_frame(frame, "bought", test=table(30).assign(more=1))
+    assert (len(held.test), len(held.train) + len(held.select)) == (30, 90)
+    with pytest.raises(UnknownNameError, match="'age' is not in the test table"):
+        Problem.from_frame(frame, "bought", test=frame.drop(columns="age"))
+
+
+def test_columns_are_chosen_and_classes_may_be_shared(rng):
+    frame = table(90)
+    assert Problem.from_frame(frame, "bought", drop=["who"]).preprocessing.inputs == ("age", "city")
+    assert Problem.from_frame(frame, "bought", columns=["age"]).preprocessing.inputs == ("age",)
+    x = rng.normal(size=(40, 3))
+    shared = Problem.from_arrays(x, np.arange(40) % 2 + 1, class_names=("none", "cat", "dog", "bird"))
+    assert shared.target.names == ("none", "cat", "dog", "bird")
+    assert sorted(shared.train.targets.unique().tolist()) == [1, 2]
+    with pytest.raises(DataError, match="label 2 has no name"):
+        Problem.from_arrays(x, np.arange(40) % 2 + 1, class_names=("none", "cat"))
+
+
+def test_whole_numbers_that_may_be_either_are_asked_about(rng):
+    frame = table(300).assign(bought=rng.poisson(30, 300))
+    with pytest.raises(DataError, match="pass --task regression"):
+        Problem.from_frame(frame, "bought")
+    assert Problem.from_frame(frame, "bought", task="regression").classes is None
+    with pytest.raises(DataError, match="it is an id, or text"):
+        Problem.from_frame(frame.assign(bought=[f"c{k}" for k in range(300)]), "bought")

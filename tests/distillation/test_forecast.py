@@ -8,7 +8,9 @@ from click.testing import CliRunner
 from engram.cli import _program
 from engram.data.problem import Problem
 from engram.distillation import forecast as module
-from engram.distillation.forecast import Forecast, Point, _law, _rising, forecast
+from engram.distillation.choice import sampling_error
+from engram.distillation.forecast import Forecast, Point, _rising, forecast
+from engram.distillation.law import Measured, law
 from engram.errors import DataError, SettingError
 from engram.samples.budget import PerClass
 
@@ -16,19 +18,20 @@ from engram.samples.budget import PerClass
 @pytest.mark.parametrize("exponent", [0.25, 0.5, 1.0, 2.0])
 def test_the_law_finds_what_was_planted(exponent):
     items = [1, 5, 20, 50]
-    plateau, scale, found = _law(items, [0.9 - 0.4 * k**-exponent for k in items])
+    plateau, scale, found = law(items, [0.9 - 0.4 * k**-exponent for k in items])
     assert (plateau, scale, found) == pytest.approx((0.9, 0.4, exponent), abs=1e-6)
 
 
 def test_a_falling_curve_has_no_slope():
-    assert _law([1, 5, 20], [0.9, 0.8, 0.7])[1] == 0
+    assert law([1, 5, 20], [0.9, 0.8, 0.7])[1] == 0
     found = _rising([Point(k, s, s - 0.1, s + 0.1) for k, s in ((1, 0.5), (2, 0.4), (5, 0.6))])
     assert [point.score for point in found] == [0.5, 0.5, 0.6]
 
 
 def test_the_smallest_budget_near_the_plateau_is_recommended(wine, monkeypatch):
     reached = {PerClass(1): 0.6, PerClass(2): 0.9, PerClass(5): 0.905}
-    monkeypatch.setattr(module, "_measured", lambda p, budget, *_: ((reached[budget], 0.0), 1.0))
+    monkeypatch.setattr(module, "_samples", lambda p, budget, *_: Measured(reached[budget], 0.0, 1.0))
+    monkeypatch.setattr(module, "_drawn_rows", lambda *_: Measured(0.1, 0.0, 1.0))
     found = forecast(wine, within=0.02)
     assert found.recommended == next(p.items for p in found.points if p.score >= found.points[-1].score - 0.02)
     assert found.budget == PerClass(found.recommended)
@@ -37,6 +40,23 @@ def test_the_smallest_budget_near_the_plateau_is_recommended(wine, monkeypatch):
     assert strict.recommended == 5
     with pytest.raises(SettingError, match="positive"):
         forecast(wine, within=0)
+
+
+def test_the_score_leaps_where_bytes_hold_a_distribution(diabetes, monkeypatch):
+    monkeypatch.setattr(module, "_samples", lambda p, budget, *_: Measured(0.2, 0.0, 1.0))
+    monkeypatch.setattr(module, "_drawn_rows", lambda *_: Measured(0.9, 0.0, 1.0))
+    monkeypatch.setattr(module, "drawable", lambda p, budget, precision: budget.count >= 20)
+    scores = {point.items: point.score for point in forecast(diabetes).points}
+    assert [scores[k] for k in (5, 10, 20, 50)] == pytest.approx([0.2, 0.2, 0.9, 0.9])
+
+
+def test_a_mean_over_classes_is_as_sure_as_its_rarest_class():
+    import numpy as np
+
+    x = np.random.default_rng(0).normal(size=(1000, 2))
+    uneven = Problem.from_arrays(x, (np.arange(1000) < 20).astype(int))
+    even = Problem.from_arrays(x, np.arange(1000) % 2)
+    assert sampling_error(uneven, 0.8) > 3 * sampling_error(even, 0.8)
 
 
 def test_too_few_rows_are_refused():

@@ -3,9 +3,11 @@
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.sparse import csr_matrix
 from sklearn.base import clone
 from sklearn.datasets import load_diabetes, load_wine
 from sklearn.linear_model import LogisticRegression
+from sklearn.preprocessing import StandardScaler
 
 from engram import DistillationSampler
 from engram.errors import DataError
@@ -44,3 +46,42 @@ def test_frames_words_and_numbers():
 def test_too_few_rows():
     with pytest.raises(DataError, match="at least 4 rows"):
         DistillationSampler().fit(np.ones((2, 2)), [0, 1])
+
+
+def test_columns_types_and_names_come_back():
+    rng = np.random.default_rng(0)
+    n = 120
+    X = pd.DataFrame(
+        {
+            "town": rng.choice(["A", "B"], n),
+            "age": rng.integers(20, 60, n),
+            "same": 7,
+            "customer_id": np.arange(n),
+            "height": rng.normal(size=n).astype(np.float32),
+        }
+    )
+    y = pd.Series(X.age > 40, name="old")
+    rows, labels = DistillationSampler(per_class=3, steps=3, random_state=0).fit_resample(X, y)
+    assert list(rows.columns) == list(X.columns)
+    assert (rows.dtypes[["age", "height"]] == X.dtypes[["age", "height"]]).all()
+    assert rows.same.eq(7).all()
+    assert rows.customer_id.isna().all()
+    assert (labels.name, labels.dtype) == ("old", bool)
+    narrow, _ = DistillationSampler(steps=3, random_state=0).fit_resample(X[["height", "age"]].to_numpy("float32"), y)
+    assert narrow.dtype == np.float32
+
+
+def test_it_stands_in_a_pipeline_of_imbalanced_learn():
+    pipeline = pytest.importorskip("imblearn.pipeline")
+    X, y = load_wine(return_X_y=True)
+    steps = [
+        ("scale", StandardScaler()),
+        ("few", DistillationSampler(per_class=1, steps=30, random_state=0)),
+        ("model", LogisticRegression(max_iter=500)),
+    ]
+    assert pipeline.Pipeline(steps).fit(X, y).score(X, y) > 0.8
+
+
+def test_sparse_rows_are_one_sentence():
+    with pytest.raises(DataError, match="X is sparse"):
+        DistillationSampler().fit(csr_matrix(np.eye(8)), [0, 1] * 4)

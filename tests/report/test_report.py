@@ -55,6 +55,11 @@ def test_the_page_needs_no_network_and_no_script(evil, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(SystemExit):
         main(["distill", "digits", "--steps", "3", "--seeds", "2", "--network", "mlp:width=8"])
+    assert page(engram.load("digits.engram"), tmp_path / "digits.engram").count("<img") == 10, "no real row unasked"
+    with pytest.raises(SystemExit):
+        main(
+            ["distill", "digits", "--steps", "3", "--seeds", "2", "--network", "mlp:width=8", "--show-real", "--force"]
+        )
     memory = engram.load("digits.engram")
     text = page(memory, tmp_path / "digits.engram")
     links = Links()

@@ -23,20 +23,12 @@ from rich.table import Table
 
 __all__ = [
     "Bars",
-    "budget_of",
     "conclude",
-    "device_option",
     "emit",
-    "force_option",
-    "json_option",
     "listen",
-    "panel_options",
     "progress",
     "say",
     "scores_table",
-    "seed_option",
-    "source_options",
-    "strict_option",
     "verbosity_options",
 ]
 
@@ -45,68 +37,6 @@ _FAILED = 3
 
 _ERRORS = Console(stderr=True, highlight=False)
 LOGGER = logging.getLogger("engram")
-
-json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object on standard output.")
-seed_option = click.option("--seed", default=0, show_default=True, help="Seed of every draw, the split included.")
-device_option = click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N.")
-force_option = click.option("--force", is_flag=True, help="Replace files that exist.")
-
-
-def source_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Options that say how a source is read."""
-    for option in (
-        click.option(
-            "--task", type=click.Choice(["classification", "regression"]), help="Read off the target if absent."
-        ),
-        click.option("--split", metavar="COLUMN", help="Column that says train, test (and select) for each row."),
-        click.option("--group", metavar="COLUMN", help="Column whose equal values stay in one split."),
-        click.option("--target", metavar="COLUMN", help="Column to predict (tables)."),
-    ):
-        function = option(function)
-    return function
-
-
-strict_option = click.option(
-    "--strict", is_flag=True, help="End with exit code 3 where the engram is no better than a constant or a baseline."
-)
-
-
-def panel_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Which foreign learners judge."""
-    for option in (
-        click.option(
-            "--judge",
-            "judges",
-            multiple=True,
-            metavar="LEARNER",
-            help="One more of them (engram list shows all); repeat.",
-        ),
-        click.option(
-            "--panel",
-            type=click.Choice(["none", "quick", "full"]),
-            default="quick",
-            show_default=True,
-            help="Learners of other libraries and recipes that judge too; quick at most doubles the judging.",
-        ),
-    ):
-        function = option(function)
-    return function
-
-
-def budget_of(per_class: int | None, items: int | None, size: str | None) -> Any:
-    """The one budget that was given, or None."""
-    from ..samples.budget import Bytes, Items, PerClass, parse_size
-
-    given = [
-        name for name, value in (("--per-class", per_class), ("--items", items), ("--bytes", size)) if value is not None
-    ]
-    if len(given) > 1:
-        raise click.UsageError(f"{' and '.join(given)} exclude one another: give one budget")
-    if per_class is not None:
-        return PerClass(per_class)
-    if items is not None:
-        return Items(items)
-    return Bytes(parse_size(size)) if size is not None else None
 
 
 class _Lines(logging.Handler):

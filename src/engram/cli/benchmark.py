@@ -8,7 +8,8 @@ from typing import Any
 
 import click
 
-from ._terminal import device_option, emit, force_option, json_option, progress, say, verbosity_options
+from ._options import device_option, force_option, json_option
+from ._terminal import emit, progress, say, verbosity_options
 
 _TABLE = ("dataset", "budget", "network", "recipe", "metric")
 """By what a table says of what it is."""

@@ -5,22 +5,17 @@ from typing import Any
 
 import click
 
-from ._terminal import (
-    Bars,
+from ._options import (
     budget_of,
-    conclude,
     device_option,
-    emit,
     force_option,
     json_option,
     panel_options,
-    say,
-    scores_table,
     seed_option,
     source_options,
     strict_option,
-    verbosity_options,
 )
+from ._terminal import Bars, conclude, emit, say, scores_table, verbosity_options
 
 
 @click.command("distill")
@@ -59,6 +54,7 @@ from ._terminal import (
 @click.option("--out", type=click.Path(path_type=Path), help="File to write; SOURCE.engram if absent.")
 @click.option("--resume", is_flag=True, help="Continue the run that was interrupted; show one that is finished.")
 @click.option("--report", is_flag=True, help="Write the page as well: FILE with .html.")
+@click.option("--show-real", is_flag=True, help="Keep a few real rows beside FILE, and show them in reports.")
 @force_option
 @verbosity_options
 @json_option
@@ -84,6 +80,7 @@ def command(
     out: Path | None,
     resume: bool,
     report: bool,
+    show_real: bool,
     force: bool,
     as_json: bool,
     **settings: Any,
@@ -127,6 +124,7 @@ def command(
             panel=panel,
             judges=judges,
             report=report,
+            show_real=show_real,
             device=device,
             resume=resume,
             force=force,

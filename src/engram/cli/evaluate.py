@@ -5,19 +5,8 @@ from typing import Any
 
 import click
 
-from ._terminal import (
-    Bars,
-    conclude,
-    device_option,
-    emit,
-    json_option,
-    panel_options,
-    say,
-    scores_table,
-    source_options,
-    strict_option,
-    verbosity_options,
-)
+from ._options import device_option, json_option, panel_options, source_options, strict_option
+from ._terminal import Bars, conclude, emit, say, scores_table, verbosity_options
 
 
 @click.command("evaluate")

@@ -1,18 +1,22 @@
-"""engram inspect FILE: what an engram holds."""
+"""engram inspect FILE: what an engram holds, or how a table would be read."""
 
 from pathlib import Path
 from typing import Any
 
 import click
 
-from ._terminal import emit, json_option
+from ._options import json_option
+from ._terminal import emit
 
 
 @click.command("inspect")
 @click.argument("file", type=click.Path(path_type=Path))
 @json_option
 def command(file: Path, as_json: bool) -> None:
-    """Show an engram's manifest: data, method, training, sizes, scores."""
+    """Show an engram's manifest: data, method, training, sizes, scores; or how the columns of a table would be read."""
+    if file.name.lower().endswith((".csv", ".tsv", ".parquet")):
+        _table(file, as_json)
+        return
     from ..memory.container import read_tensors
     from ..memory.engram import load
     from ..spec import render
@@ -26,7 +30,7 @@ def command(file: Path, as_json: bool) -> None:
         }
         numbers = memory.numbers | {"all": sum(memory.numbers.values())}
         sizes = {"items": memory.items, "bytes": memory.bytes, "numbers": numbers}
-        emit(manifest | {"file": str(file), "tensors": shapes} | sizes)
+        emit(manifest | {"file": str(file), "tensors": shapes, "raw_content": _raw_content(memory)} | sizes)
         return
     known = dict(memory.provenance)
     lines: dict[str, Any] = {
@@ -34,6 +38,7 @@ def command(file: Path, as_json: bool) -> None:
         "samples": f"{memory.items} of shape {memory.task.shape}, {memory.precision.value}",
         "bytes": f"{memory.bytes:,} ({file.stat().st_size:,} on disk with the manifest) for {known.get('data_bytes', 0):,} of data",
         "numbers": _numbers(memory, known.get("rank")),
+        "raw content": _raw_content(memory),
         "network": render(memory.training.network),
         "training": "; ".join(map(str, memory.training.phases)),
         "method": known.get("method"),
@@ -55,6 +60,20 @@ def command(file: Path, as_json: bool) -> None:
         click.echo(f"{'note'.rjust(width)}  {note}")
 
 
+def _raw_content(memory: Any) -> str:
+    """What of the data stands in the file as it was: classes, categories, and rows where the method chooses rows."""
+    parts = []
+    if any("are rows of the data" in note for note in memory.provenance.get("notes", [])):
+        parts.append("rows of the data")
+    if hasattr(memory.target, "labels"):
+        parts.append(f"{memory.target.outputs} class names")
+    columns = getattr(memory.preprocessing, "columns", ())
+    parts += [f"{len(c.values)} categories of {c.name}" for c in columns if hasattr(c, "values")]
+    named = [c.name for c in columns]
+    parts += [f"names of {len(named)} columns"] if named else []
+    return ", ".join(parts) or "none"
+
+
 def _numbers(memory: Any, rank: int | None) -> str:
     """How many numbers are stored, beside the theory's order where the task's rank is known."""
     parts = memory.numbers
@@ -64,3 +83,37 @@ def _numbers(memory: Any, rank: int | None) -> str:
         return words
     d = memory.task.shape[0]
     return f"{words}; r^2 d + L = {rank**2 * d + width:,} with r = {rank}, d = {d}, L = {width:,}"
+
+
+def _table(file: Path, as_json: bool) -> None:
+    """The kind of every column, before any work begins."""
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    from ..data.columns.kinds import kinds_of
+    from ..data.source import raw_inputs
+
+    frame = raw_inputs(str(file))
+    kinds = kinds_of(frame)
+    facts = {
+        name: {
+            "kind": kind.value,
+            "distinct": int(frame[name].nunique()),
+            "missing": int(frame[name].isna().sum()),
+            "read": kind.value not in ("id", "constant"),
+        }
+        for name, kind in kinds.items()
+    }
+    if as_json:
+        emit({"file": str(file), "rows": len(frame), "columns": facts})
+        return
+    table = Table(
+        title=f"{file.name}: {len(frame):,} rows; --column NAME=KIND reads one otherwise", title_justify="left"
+    )
+    for heading in ("column", "kind", "distinct", "missing", ""):
+        table.add_column(heading, justify="right" if heading in ("distinct", "missing") else "left")
+    for name, fact in facts.items():
+        counts = (f"{fact[key]:,}" for key in ("distinct", "missing"))
+        table.add_row(escape(name), str(fact["kind"]), *counts, "" if fact["read"] else "left out")
+    Console(highlight=False).print(table)

@@ -4,7 +4,8 @@ import sys
 
 import click
 
-from ._terminal import emit, json_option
+from ._options import json_option
+from ._terminal import emit
 
 
 @click.command("list")

@@ -7,17 +7,8 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from ._terminal import (
-    Bars,
-    device_option,
-    emit,
-    force_option,
-    json_option,
-    say,
-    seed_option,
-    source_options,
-    verbosity_options,
-)
+from ._options import device_option, force_option, json_option, seed_option, source_options
+from ._terminal import Bars, emit, say, verbosity_options
 
 
 @click.command("plan")

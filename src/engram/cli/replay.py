@@ -5,13 +5,18 @@ from pathlib import Path
 
 import click
 
-from ._terminal import emit, force_option, json_option, seed_option
+from ._options import force_option, json_option, seed_option
+from ._terminal import emit
 
 
 @click.command("replay")
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--network", help="Another architecture: NAME or NAME:field=value,...")
-@click.option("--out", type=click.Path(path_type=Path), help="Write the parameters as safetensors.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    help="Write the network with its preprocessing: for engram predict and engram.load_model; NAME.onnx as an ONNX graph.",
+)
 @seed_option
 @force_option
 @json_option
@@ -31,7 +36,12 @@ def command(file: Path, network: str | None, out: Path | None, seed: int, force:
     model = memory.replay(seed, architecture)
     seconds = time.perf_counter() - begun
     if out is not None:
-        model.save(out, force)
+        if out.suffix.lower() == ".onnx":
+            from ..memory.onnx import save_onnx
+
+            save_onnx(model, out, force)
+        else:
+            model.save(out, force)
     parameters = sum(value.numel() for value in model.fitted.one(0).values())
     if as_json:
         emit(
@@ -48,4 +58,8 @@ def command(file: Path, network: str | None, out: Path | None, seed: int, force:
         f"{render(architecture)} of {parameters:,} parameters trained on {memory.items} samples in {seconds:.2f} s"
     )
     if out is not None:
-        click.echo(f"parameters written to {out}")
+        click.echo(
+            f"network and preprocessing written to {out}: engram predict {out} NEW"
+            if out.suffix.lower() != ".onnx"
+            else f"ONNX graph written to {out}"
+        )

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import click
 
-from ._terminal import emit, force_option, json_option
+from ._options import force_option, json_option
+from ._terminal import emit
 
 
 @click.command("report")

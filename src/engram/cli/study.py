@@ -7,7 +7,8 @@ from typing import Any
 
 import click
 
-from ._terminal import emit, json_option, progress, say, verbosity_options
+from ._options import json_option
+from ._terminal import emit, progress, say, verbosity_options
 
 _COLOURS = {"holds": "green", "fails": "red", "undecided": "yellow"}
 

@@ -1,5 +1,6 @@
 """Posing a problem: arrays or a table checked, divided, their preprocessing fitted on the training rows."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -7,14 +8,16 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from ..errors import DataError, UnknownNameError, nearest
-from .checks import as_array, check_task, is_classification, pair
+from ..errors import DataError, SettingError, UnknownNameError, nearest
+from .checks import check_task, is_classification, pair
+from .columns.kinds import Kind, kinds_of
 from .division import SELECT_MOST, SELECT_SHARE, TEST_SHARE, divide, hold_out, require_filled, shared_rows
 from .metrics import Metric
 from .preprocessing import Preprocessing
 from .preprocessing.columns import Columns
 from .preprocessing.pixels import Pixels
 from .preprocessing.vectors import Vectors
+from .reading import Reading, checked, named_splits, targets_of
 from .split import Split
 from .targets import Classes, Numbers, Target, rename
 
@@ -42,6 +45,7 @@ def pose_arrays(
     if task == "classification" and y.ndim != 1:
         raise DataError(f"targets have shape {y.shape}: give one label per row, for instance y.argmax(1)")
     classify = is_classification(y) if task is None else task == "classification"
+    kinds = kinds_of(x.rename(columns=str)) if isinstance(x, pd.DataFrame) else None
     parts = {"train": (x, y)}
     if test is not None:
         parts["test"] = pair(*test, "test")
@@ -52,57 +56,86 @@ def pose_arrays(
     else:
         share = min(SELECT_SHARE, SELECT_MOST / len(parts["train"][0]))
         parts["train"], parts["select"] = hold_out(*parts["train"], share, classify, seed, "select")
-    return _posed(parts, name, classify, top, class_names, names)
+    posed = _posed(parts, name, classify, top, class_names, names, kinds)
+    return posed | {"notes": (*_told(kinds or {}), *posed["notes"])}
 
 
-def pose_frame(
-    frame: pd.DataFrame, target: str, group: str | None, split: str | None, name: str, seed: int, task: str | None
-) -> dict[str, Any]:
+def pose_frame(frame: pd.DataFrame, test: pd.DataFrame | None, how: Reading, name: str, seed: int) -> dict[str, Any]:
     """The fields of a problem of a table: see `Problem.from_frame`."""
-    check_task(task)
-    target = str(target)
-    frame = frame.rename(columns=str).reset_index(drop=True)
-    twice = frame.columns[frame.columns.duplicated()]
-    if len(twice):
-        raise DataError(f"column {twice[0]!r} stands twice: rename or drop one")
-    for column in (target, group, split):
-        if column is not None and column not in frame:
-            raise UnknownNameError(f"column {column!r} is not in the table; {nearest(column, frame.columns)}")
-    if frame[target].isna().any():
-        row = int(frame[target].isna().to_numpy().argmax())
-        raise DataError(f"target {target!r} is missing in row {row}: remove those rows")
-    for column in (group, split):
-        if column is not None and frame[column].isna().any():
-            raise DataError(f"column {column!r} has missing values: fill them or drop those rows")
-    y = as_array(frame[target].to_numpy(), f"targets {target!r}")
-    x = frame.drop(columns=[c for c in (target, group, split) if c is not None])
-    if x.shape[1] == 0:
-        raise DataError(f"the table has no column besides {target!r}: there is nothing to learn from")
-    classify = is_classification(y) if task is None else task == "classification"
-    groups = None if group is None else frame[group]
-    rows: dict[str, Any] = {"train": np.arange(len(x))}
-    if split is not None:
-        named = frame[split].astype(str).str.lower().replace({"val": "select", "validation": "select"}).to_numpy()
-        unknown = set(named) - {"train", "select", "test"}
-        if unknown or not {"train", "test"} <= set(named):
-            raise DataError(
-                f"split column {split!r} holds {sorted(set(named))}: it takes train, test and optionally select"
+    check_task(how.task)
+    frame = checked(frame, how, "the table")
+    notes = []
+    if how.drop_missing:
+        kept = frame[list(how.target)].notna().all(axis=1)
+        if not kept.all():
+            notes.append(f"{int((~kept).sum())} rows without a target are left out")
+        frame = frame[kept]
+    rows: dict[str, Any] = {"train": np.arange(len(frame))}
+    if test is not None:
+        if how.split is not None:
+            raise SettingError(f"a test table is given: leave out the split column {how.split!r}")
+        held = checked(test, how, "the test table")
+        held = held[held[list(how.target)].notna().all(axis=1)] if how.drop_missing else held
+        missing = [c for c in frame.columns if c not in held]
+        if missing:
+            raise UnknownNameError(
+                f"column {missing[0]!r} is not in the test table; {nearest(missing[0], held.columns)}"
             )
-        rows = {part: np.flatnonzero(named == part) for part in ("train", "select", "test") if part in named}
+        rows["test"] = np.arange(len(frame), len(frame) + len(held))
+        frame = pd.concat([frame, held[list(frame.columns)]])
+    frame = frame.reset_index(drop=True)
+    y, classify, binary = targets_of(frame, how)
+    x = frame.drop(columns=[c for c in (*how.target, how.group, how.split) if c is not None])
+    x = x[[c for c in x.columns if c not in how.drop and (not how.columns or c in how.columns)]]
+    if x.shape[1] == 0:
+        raise DataError(f"the table has no column besides {', '.join(how.target)}: there is nothing to learn from")
+    kinds = kinds_of(x, {name: kind for name, kind in how.kinds.items() if name in x})
+    groups = None if how.group is None else frame[how.group]
+    if how.split is not None:
+        rows = named_splits(frame[how.split].astype(str).str.lower(), how.split)
         if groups is not None and len(set.union(*(set(groups[r]) for r in rows.values()))) < sum(
             groups[r].nunique() for r in rows.values()
         ):
-            raise DataError(f"some groups of column {group!r} stand in several splits of column {split!r}")
+            raise DataError(f"some groups of column {how.group!r} stand in several splits of column {how.split!r}")
     for part, share in (("test", TEST_SHARE), ("select", min(SELECT_SHARE, SELECT_MOST / max(1, len(x))))):
         if part not in rows:
             rows["train"], rows[part] = divide(rows["train"], y, groups, share, classify, seed, part)
     parts = {part: (x.iloc[index], y[index]) for part, index in rows.items()}
-    return _posed(parts, name, classify, target_name=target)
+    posed = _posed(parts, name, classify, kinds=kinds, target_names=how.target, binary=binary)
+    return posed | {"notes": (*notes, *_told(kinds), *posed["notes"])}
+
+
+def _told(kinds: Mapping[str, Kind]) -> list[str]:
+    """What a reader should know of the columns' kinds."""
+    of = {kind: [name for name, own in kinds.items() if own is kind] for kind in Kind}
+    notes = []
+    if of[Kind.ID]:
+        notes.append(f"left out as ids: {', '.join(of[Kind.ID])} (--column NAME=category keeps one)")
+    if of[Kind.CONSTANT]:
+        notes.append(f"left out as constant: {', '.join(of[Kind.CONSTANT])}")
+    for kind, words in ((Kind.DATE, "dates"), (Kind.TEXT, "texts")):
+        if of[kind]:
+            notes.append(f"read as {words}: {', '.join(of[kind])}")
+    return notes
 
 
 def balance(counts: Tensor) -> Tensor:
     """Class weights with mean one over rows, from rows per class."""
-    return counts.sum() / (counts * len(counts))
+    return counts.sum() / (counts.clamp_min(1) * (counts > 0).sum())
+
+
+def _renamed(target: Classes, names: tuple[str, ...], encoded: dict[str, Tensor]) -> tuple[Classes, dict[str, Tensor]]:
+    """Whole-number labels as places in a list of names, which may hold more classes than there are."""
+    try:
+        numbers = [int(name) for name in target.names]
+    except ValueError as error:
+        raise DataError(f"class_names are for labels 0, 1, ...; these are {', '.join(target.names[:5])}") from error
+    if len(set(names)) < len(names):
+        raise DataError("class_names: one stands twice")
+    if min(numbers) < 0 or max(numbers) >= len(names):
+        raise DataError(f"label {max(numbers)} has no name: there are {len(names)} class_names, for labels 0, 1, ...")
+    places = torch.tensor(numbers)
+    return Classes(tuple(map(str, names))), {part: places[rows] for part, rows in encoded.items()}
 
 
 def _posed(
@@ -112,20 +145,22 @@ def _posed(
     top: float | None = None,
     class_names: tuple[str, ...] | None = None,
     names: tuple[str, ...] = (),
-    target_name: str = "target",
+    kinds: Mapping[str, Kind] | None = None,
+    target_names: tuple[str, ...] = (),
+    binary: bool = False,
 ) -> dict[str, Any]:
     """Fit preprocessing and target, encode every split, choose the metric."""
     x, y = parts["train"]
     preprocessing: Preprocessing
     if isinstance(x, pd.DataFrame):
-        preprocessing = Columns.fit(x)
+        preprocessing = Columns.fit(x, kinds)
         names = preprocessing.names
     elif x.ndim >= 3:
         preprocessing = Pixels.fit(x, top)
     else:
         preprocessing = Vectors.fit(x)
     target: Target = Classes.fit(np.concatenate([y for _, y in parts.values()])) if classify else Numbers.fit(y)
-    target = rename(target, target_name)
+    target = rename(target, target_names, binary)
     encoded = {part: target.encode(y) for part, (_, y) in parts.items()}
     if isinstance(target, Numbers) and float((encoded["test"].amax(0) - encoded["test"].amin(0)).min()) == 0:
         raise DataError("the target is constant on the test split: nothing can be scored there")
@@ -135,12 +170,20 @@ def _posed(
         counts = torch.bincount(encoded["train"], minlength=target.outputs)
         require_filled(counts, target.names)
         if class_names is not None:
-            target = Classes(tuple(class_names[int(n)] for n in target.names))
-        uneven = float(counts.max() / counts.min()) > _UNEVEN
+            target, encoded = _renamed(target, class_names, encoded)
+            counts = torch.bincount(encoded["train"], minlength=target.outputs)
+        uneven = float(counts.max() / counts[counts > 0].min()) > _UNEVEN
         metric = Metric.BALANCED_ACCURACY if uneven else Metric.ACCURACY
         weights = balance(counts) if uneven else None
     splits = {
-        part: Split(preprocessing.encode(x), encoded[part], preprocessing, target, weights)
+        part: Split(
+            preprocessing.encode(x),
+            encoded[part],
+            preprocessing,
+            target,
+            weights,
+            raw=x if isinstance(x, pd.DataFrame) else None,
+        )
         for part, (x, _) in parts.items()
     }
     notes: tuple[str, ...] = ()

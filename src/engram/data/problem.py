@@ -1,6 +1,7 @@
 """Real data with named splits: what a method may learn from, choose on, and be judged by."""
 
 import hashlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Literal, Self
@@ -15,6 +16,7 @@ from .linear_part import fit_linear
 from .metrics import Metric
 from .posing import balance, pose_arrays, pose_frame
 from .preprocessing import Preprocessing
+from .reading import Reading
 from .split import Split
 from .targets import Classes, Target
 from .task import Task
@@ -161,15 +163,17 @@ class Problem:
 
         def again(split: Split) -> Split:
             whole = (split if self.linear is None else split.minus(-self.linear)).held()
-            raw = self.preprocessing.recover(whole.inputs)
+            raw = self.preprocessing.recover(whole.inputs) if whole.raw is None else whole.raw
             labels = self.target.decode(self.target.scores(whole.targets))
-            seen = Split(preprocessing.encode(raw), target.encode(labels), preprocessing, target, weights)
+            seen = Split(
+                preprocessing.encode(raw), target.encode(labels), preprocessing, target, weights, raw=whole.raw
+            )
             return seen if linear is None else seen.minus(linear.cpu())
 
         weights = None
         if metric is Metric.BALANCED_ACCURACY:
             labels = target.encode(self.target.decode(self.target.scores(self.train.targets)))
-            weights = balance(torch.bincount(labels, minlength=target.outputs).clamp_min(1))
+            weights = balance(torch.bincount(labels, minlength=target.outputs))
         train, select, test = (again(split) for split in (self.train, self.select, self.test))
         return Problem(
             self.name, train, select, test, preprocessing, target, metric, self.notes, self.names, linear, self.rank
@@ -221,31 +225,43 @@ class Problem:
     def from_frame(
         cls,
         frame: pd.DataFrame,
-        target: str,
+        target: str | Sequence[str],
         *,
+        test: pd.DataFrame | None = None,
         group: str | None = None,
         split: str | None = None,
         name: str = "table",
         seed: int = 0,
         task: Literal["classification", "regression"] | None = None,
+        drop: Sequence[str] = (),
+        columns: Sequence[str] = (),
+        kinds: Mapping[str, str] | None = None,
+        drop_missing: bool = False,
     ) -> Self:
-        """Pose a problem from a table: numeric and categorical columns, missing values allowed in inputs.
+        """Pose a problem from a table: numbers, categories, dates and texts, missing values allowed in inputs.
+
+        What a column is, is read off its values (`data.preprocessing.kinds`); ids and constants are left out, with a note.
 
         Args:
             frame: one row per sample.
-            target: the column to predict.
+            target: the column to predict; several columns of numbers, or of 0 and 1, are several outputs.
+            test: a table of held-out rows with the same columns; a fifth of the rows when None.
             group: a column whose equal values must stay in one split (patients, sessions).
             split: a column that says `train`, `test` and optionally `select` (or `val`) for each row.
             name: for tables and files.
             seed: of the split.
             task: read off the target when None.
+            drop: columns that are no inputs.
+            columns: the only inputs; all when empty.
+            kinds: number, category, date, text, id or constant, by the names of columns.
+            drop_missing: whether rows without a target are left out.
 
         Returns:
             The problem; `group` and `split` are not inputs.
 
         Raises:
             UnknownNameError: a column that is not there.
-            DataError: missing or constant target, unknown split names.
+            DataError: missing or constant target, unknown split names, a value that its column cannot hold.
 
         Example:
             >>> import numpy as np
@@ -253,4 +269,12 @@ class Problem:
             >>> Problem.from_frame(frame, "t").preprocessing.names
             ('a', 'b = x', 'b = y')
         """
-        return cls(**pose_frame(frame, target, group, split, name, seed, task))
+        targets = (
+            (target,)
+            if isinstance(target, str)
+            else tuple(map(str, target))
+            if isinstance(target, list | tuple)
+            else (str(target),)
+        )
+        how = Reading(targets, group, split, task, tuple(drop), tuple(columns), dict(kinds or {}), drop_missing)
+        return cls(**pose_frame(frame, test, how, name, seed))

@@ -1,11 +1,12 @@
 """Some rows of real data, held compactly; batches come normalised."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import ClassVar
 
 import numpy as np
+import pandas as pd
 import torch
 from torch import Tensor
 
@@ -28,6 +29,7 @@ class Split:
         preprocessing: normalises a batch.
         target: turns class numbers into scores.
         class_weights: (C,) with mean one over rows, when the metric averages over classes.
+        raw: the rows of a table as they were given, which another fitted preprocessing may read otherwise; else None.
     """
 
     inputs: Tensor
@@ -35,6 +37,7 @@ class Split:
     preprocessing: Preprocessing
     target: Target
     class_weights: Tensor | None = None
+    raw: pd.DataFrame | None = field(default=None, kw_only=True)
 
     streamed: ClassVar[bool] = True
 
@@ -70,7 +73,8 @@ class Split:
 
     def rows(self, index: Tensor) -> "Split":
         """The split of these rows alone."""
-        return Split(self.inputs[index], self.targets[index], self.preprocessing, self.target, self.class_weights)
+        raw = None if self.raw is None else self.raw.iloc[index.cpu().numpy()]
+        return replace(self, inputs=self.inputs[index], targets=self.targets[index], raw=raw)
 
     def held(self) -> "Split":
         """All rows, in memory."""
@@ -79,7 +83,7 @@ class Split:
     def minus(self, linear: Tensor) -> "Split":
         """The same rows, their real targets less a linear function of the inputs (`fit_linear`)."""
         parts = [y - linear_part(linear, x) for x, y, _ in self.batches()]
-        return Split(self.inputs, torch.cat(parts), self.preprocessing, self.target, self.class_weights)
+        return replace(self, targets=torch.cat(parts))
 
     def content(self) -> Iterator[bytes | memoryview]:
         """All that tells these rows from others, for a hash."""
@@ -90,4 +94,4 @@ class Split:
     def to(self, device: torch.device | str) -> "Split":
         """The same rows on another device."""
         weights = None if self.class_weights is None else self.class_weights.to(device)
-        return Split(self.inputs.to(device), self.targets.to(device), self.preprocessing, self.target, weights)
+        return replace(self, inputs=self.inputs.to(device), targets=self.targets.to(device), class_weights=weights)

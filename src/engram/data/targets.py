@@ -22,6 +22,7 @@ class Classes:
     Args:
         names: at least two, in the order of the outputs.
         dtype: the type that labels had: str, int, float or bool.
+        column: of the table they stood in; empty where there was none.
 
     Example:
         >>> Classes(("cat", "dog")).encode(np.array(["dog"])).tolist()
@@ -30,6 +31,7 @@ class Classes:
 
     names: tuple[str, ...]
     dtype: Literal["str", "int", "float", "bool"] = "str"
+    column: str = ""
 
     @classmethod
     def fit(cls, raw: np.ndarray) -> "Classes":
@@ -84,6 +86,8 @@ class Numbers:
         name: of the target.
         mean: one number per output.
         std: one positive number per output.
+        names: of several outputs.
+        binary: whether outputs are 0 or 1, and predictions are rounded to them.
 
     Example:
         >>> Numbers.fit(np.array([1.0, 3.0])).encode([3.0]).tolist()
@@ -93,6 +97,8 @@ class Numbers:
     name: str
     mean: tuple[float, ...]
     std: tuple[float, ...]
+    names: tuple[str, ...] = ()
+    binary: bool = False
 
     @classmethod
     def fit(cls, raw: np.ndarray, name: str = "target") -> "Numbers":
@@ -132,15 +138,22 @@ class Numbers:
     def decode(self, scores: Tensor) -> np.ndarray:
         """Outputs to the target's own units, (N,) when there is one output."""
         values = scores.detach().cpu().double().numpy() * np.array(self.std) + np.array(self.mean)
+        if self.binary:
+            values = (values > 0.5).astype(np.int64)
         return values[:, 0] if values.shape[1] == 1 else values
 
 
 Target = Classes | Numbers
 
 
-def rename(target: Target, name: str) -> Target:
-    """Name a real target after its column; classes carry their own names."""
-    return replace(target, name=name) if isinstance(target, Numbers) else target
+def rename(target: Target, columns: tuple[str, ...], binary: bool = False) -> Target:
+    """Name a target after its columns."""
+    if not columns:
+        return target
+    if isinstance(target, Classes):
+        return replace(target, column=columns[0])
+    several = columns if len(columns) > 1 else ()
+    return replace(target, name=", ".join(columns), names=several, binary=binary)
 
 
 def _class_name(value: Any) -> str:

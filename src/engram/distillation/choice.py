@@ -148,10 +148,15 @@ def validated(
 
 def sampling_error(problem: Problem, value: float) -> float:
     """Standard error of a score on the validation rows that are looked at."""
-    n = len(problem.validation)
+    rows = problem.validation
+    n = len(rows)
     if problem.metric is Metric.R2:
         return abs(1 - value) * math.sqrt(2 / n) + 0.5 / n
-    return math.sqrt(max(value * (1 - value), 1 / n) / n)
+    if problem.metric is Metric.ACCURACY:
+        return math.sqrt(max(value * (1 - value), 1 / n) / n)
+    # Of a mean over classes each counts by its own rows, however few.
+    counts = [len(own) for own in rows.by_class if len(own)]
+    return math.sqrt(sum(max(value * (1 - value), 1 / count) / count for count in counts)) / len(counts)
 
 
 def _answers(

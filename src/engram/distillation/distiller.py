@@ -14,12 +14,15 @@ from ..learning.network import Network
 from ..learning.training import Training
 from ..memory.engram import Engram
 from ..samples.budget import Budget, Precision
+from ..samples.spending import capped
+from ..spec import render
 from .artefact import as_engram
 from .copies import copies
 from .defaults import Teaches
 from .loop import Run, run
 from .method import Method, Metrics
 from .plan import Plan
+from .selection import Selection
 from .temperature import with_temperature
 
 __all__ = ["distill", "engram_of"]
@@ -120,7 +123,7 @@ def engram_of(final: Run, plan: Plan, problem: Problem) -> Engram:
         "data_bytes": problem.bytes,
         "input_names": list(problem.names),
         "rank": problem.rank,
-        "notes": [*problem.notes, *_warnings(final)],
+        "notes": [*problem.notes, *capped(problem, plan.budget), *_warnings(final)],
         "select_score": final.best_score if np.isfinite(final.best_score) else None,
         "history": [
             [step, *(value if np.isfinite(value) else None for value in (loss, v))] for step, loss, v in final.history
@@ -129,7 +132,11 @@ def engram_of(final: Run, plan: Plan, problem: Problem) -> Engram:
     }
     engram = as_engram(final.best, problem, plan.training, plan.precision, provenance=provenance)
     near = copies(engram, problem)
-    if near:
+    if isinstance(plan.method, Selection) and plan.method.real:
+        provenance["notes"].append(
+            f"its samples are rows of the data ({engram.items}), as {render(plan.method)} chooses them"
+        )
+    elif near:
         provenance["notes"].append(
             f"{near} of {engram.items} samples stand less than half as far from a training row as any held-out row, and may give it away"
         )

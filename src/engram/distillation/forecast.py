@@ -6,8 +6,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-import numpy as np
-
 from ..data.intrinsic_dimension import dimension
 from ..data.problem import Problem
 from ..errors import DataError, SettingError
@@ -16,6 +14,7 @@ from ..samples.budget import Budget, Items, PerClass, Precision
 from ..samples.spending import counts, item_bytes
 from . import defaults
 from .choice import MOST_DIRECTIONS, drawable, sampling_error, validated
+from .law import Curve, Measured
 from .methods.principal_subspace import PrincipalSubspace
 from .plan import with_steps
 from .teachers import teachers
@@ -31,9 +30,6 @@ _SHARE = 4
 
 _SHORTER, _SHORTEST = 10, 30
 """A short distillation takes one step in so many; of large images, whose steps are slow, fewer still."""
-
-_RATES = (0.25, 0.5, 1.0, 2.0)
-r"""Exponents :math:`\alpha`."""
 
 _EIGHTY = 1.2816
 """Standard deviations of an interval that covers four cases in five."""
@@ -161,43 +157,49 @@ def forecast(
     begun, watch = time.perf_counter(), watch or (lambda done: None)
     precision = precision or defaults.precision(problem)
     ladder = _ladder(problem)
-    measured = sorted({ladder[0], ladder[len(ladder) // 2], ladder[-1]})
-    found: dict[int, tuple[float, float]] = {}
-    seconds: dict[int, float] = {}
-    for place, items in enumerate(measured):
-        found[items], seconds[items] = _measured(
+    stages = [("samples", k) for k in _three(ladder)]
+    stages += [
+        ("drawn rows", k) for k in _three([k for k in ladder if drawable(problem, _budget(problem, k), precision)])
+    ]
+    kinds = {"samples": _samples, "drawn rows": _drawn_rows}
+    found: dict[str, dict[int, Measured]] = {}
+    for place, (kind, items) in enumerate(stages):
+        found.setdefault(kind, {})[items] = kinds[kind](
             problem,
             _budget(problem, items),
             precision,
             teaches,
             seed,
-            lambda done, p=place: watch((p + done) / len(measured)),  # type: ignore[misc]
+            lambda done, p=place: watch((p + done) / len(stages)),  # type: ignore[misc]
         )
-    sampled = sampling_error(problem, max(score for score, _ in found.values()))
-    plateau, scale, exponent = _law(list(found), [score for score, _ in found.values()])
-    points = []
+    # Each kind has a law of its own: where bytes begin to hold a distribution, the score leaps.
+    curves = {kind: Curve(measured) for kind, measured in found.items()}
+    sampled = sampling_error(problem, max(one.score for measured in found.values() for one in measured.values()))
+    points, best = [], {}
     for items in ladder:
-        score = plateau - scale * items**-exponent
-        doubt = float(np.interp(math.log(items), [math.log(k) for k in found], [doubt for _, doubt in found.values()]))
-        if items in found:
-            # The law smooths; what was measured there counts as much.
-            score = (score + found[items][0]) / 2
-        score, half = min(_BEST, score), _EIGHTY * math.hypot(sampled, _FLOOR, doubt)
-        points.append(Point(items, score, score - half, min(_BEST, score + half), found.get(items, (None,))[0]))
+        able = [kind for kind, measured in found.items() if items >= min(measured) or kind == "samples"]
+        best[items] = max(able, key=lambda kind: curves[kind].at(items)[0])
+        score, doubt = curves[best[items]].at(items)
+        half = _EIGHTY * math.hypot(sampled, _FLOOR, doubt)
+        seen = found[best[items]].get(items)
+        low, high = min(_BEST, score) - half, min(_BEST, score + half)
+        points.append(Point(items, min(_BEST, score), low, high, seen.score if seen else None))
     points = _rising(points)
     top = points[-1].score
     chosen = next(point.items for point in points if point.score >= top - within)
     per_input, label = item_bytes(problem, precision, soft=True)
-    near = min(seconds, key=lambda items: abs(math.log(items / chosen)))
+    whole = found[best[chosen]]
+    near = min(whole, key=lambda items: abs(math.log(items / chosen)))
+    last = curves[best[ladder[-1]]]
     return Forecast(
         tuple(points),
         bool(problem.classes),
         chosen,
         within,
-        max(top, min(plateau, _BEST)),
-        exponent,
+        max(top, min(last.plateau, _BEST)),
+        last.exponent,
         _dimension(problem, seed),
-        seconds[near],
+        whole[near].seconds,
         sum(counts(problem, _budget(problem, chosen), precision, soft=True)) * (per_input + label),
         problem.metric.value,
         time.perf_counter() - begun,
@@ -217,15 +219,20 @@ def _budget(problem: Problem, items: int) -> Budget:
     return PerClass(items) if problem.classes else Items(items)
 
 
-def _measured(
+def _three(ladder: Sequence[int]) -> list[int]:
+    """The first, the middle and the last."""
+    return sorted({ladder[0], ladder[len(ladder) // 2], ladder[-1]}) if ladder else []
+
+
+def _samples(
     problem: Problem,
     budget: Budget,
     precision: Precision,
     teaches: defaults.Teaches,
     seed: int,
     watch: Callable[[float], None],
-) -> tuple[tuple[float, float], float]:
-    """Score that a whole distillation is expected to reach, how far to doubt it, and the seconds it would take."""
+) -> Measured:
+    """A tenth of the steps, and half of what their second half brought on top."""
     most = max(counts(problem, budget, precision, soft=True))
     samples = defaults.method(problem, teaches, most)
     training = defaults.training(problem, method=samples)
@@ -234,39 +241,35 @@ def _measured(
     begun = time.perf_counter()
     halves = [
         _mean(validated(with_steps(samples, count), training, problem, budget, precision, seed, part))
-        for count, part in ((steps // 2, lambda done: watch(0.3 * done)), (steps, lambda done: watch(0.3 + 0.5 * done)))
+        for count, part in ((steps // 2, lambda done: watch(0.3 * done)), (steps, lambda done: watch(0.3 + 0.7 * done)))
     ]
     seconds = (time.perf_counter() - begun) / (1.5 * steps) * samples.steps
     gain = _UNSEEN * max(0.0, halves[1] - halves[0])
-    best = (halves[1] + gain, gain), seconds
-    if drawable(problem, budget, precision):
-        taught = teachers(problem, seed)
-        for rank in {0, min(MOST_DIRECTIONS, taught.dimension())}:
-            begun = time.perf_counter()
-            method = PrincipalSubspace(directions=rank)
-            score = _mean(validated(method, method.training(None), problem, budget, precision, seed))
-            if score > best[0][0]:
-                best = (score, 0.0), time.perf_counter() - begun
     watch(1.0)
-    return best
+    return Measured(halves[1] + gain, gain, seconds)
+
+
+def _drawn_rows(
+    problem: Problem,
+    budget: Budget,
+    precision: Precision,
+    teaches: defaults.Teaches,
+    seed: int,
+    watch: Callable[[float], None],
+) -> Measured:
+    """Whole runs, which are soon done: with the directions that hold most of the response, and without."""
+    begun, taught = time.perf_counter(), teachers(problem, seed)
+    scores = []
+    for rank in sorted({0, min(MOST_DIRECTIONS, taught.dimension())}):
+        method = PrincipalSubspace(directions=rank)
+        scores.append(_mean(validated(method, method.training(None), problem, budget, precision, seed)))
+        watch(0.5 * len(scores))
+    watch(1.0)
+    return Measured(max(scores), 0.0, time.perf_counter() - begun)
 
 
 def _mean(scores: tuple[float, ...]) -> float:
     return sum(scores) / len(scores)
-
-
-def _law(items: Sequence[int], scores: Sequence[float]) -> tuple[float, float, float]:
-    """The law with the least squares: plateau, scale (at least 0), exponent."""
-    y, fits = np.asarray(scores), []
-    for exponent in _RATES:
-        x = np.asarray(items, dtype=float) ** -exponent
-        spread = float(((x - x.mean()) ** 2).sum())
-        slope = min(0.0, float(((x - x.mean()) * (y - y.mean())).sum()) / spread) if spread else 0.0
-        plateau = float(y.mean() - slope * x.mean())
-        # A faster law promises less: it wins ties.
-        fits.append((float(((plateau + slope * x - y) ** 2).sum()), -exponent, plateau, -slope))
-    _, exponent, plateau, scale = min(fits)
-    return plateau, scale, -exponent
 
 
 def _rising(points: list[Point]) -> list[Point]:

@@ -4,6 +4,7 @@ from typing import Any, Self
 
 import numpy as np
 import pandas as pd
+from scipy.sparse import issparse
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 
@@ -58,6 +59,8 @@ class DistillationSampler(BaseEstimator):  # type: ignore[misc]
 
     def fit(self, X: Any, y: Any) -> Self:
         """Distil; the result is on `engram_`."""
+        if issparse(X):
+            raise DataError("X is sparse, and samples are not: reduce it first (TruncatedSVD), or pass X.toarray()")
         if X is None or y is None or not hasattr(X, "__len__") or len(X) < 4:
             raise DataError("give X and y of at least 4 rows, as arrays or a DataFrame")
         if self.items is not None and self.items < 1:
@@ -73,22 +76,25 @@ class DistillationSampler(BaseEstimator):  # type: ignore[misc]
         self.classes_ = None if regression else np.unique(y)
         return self
 
-    def fit_resample(self, X: Any, y: Any) -> tuple[Any, np.ndarray]:
-        """Distil and return synthetic rows and hard labels in the types and units of the input.
+    def fit_resample(self, X: Any, y: Any) -> tuple[Any, Any]:
+        """Distil and return synthetic rows and hard labels in the types, columns and units of the input.
 
         Args:
             X: (N, d) array or a DataFrame.
-            y: (N,) labels or numbers.
+            y: (N,) labels or numbers, an array or a Series.
 
         Returns:
-            Rows and labels.
+            Rows and labels. A column that was left out holds its one value, or none if it was an id.
         """
         self.fit(X, y)
         rows = self.engram_.preprocessing.decode(self.engram_.samples.inputs)
-        targets = self.engram_.samples.targets
-        if self.classes_ is None:
-            return rows, self.engram_.target.decode(targets)
-        return rows, self.classes_[targets.argmax(1).numpy()]
+        targets = self.engram_.target.decode(self.engram_.samples.targets)
+        if self.classes_ is not None:
+            targets = self.classes_[self.engram_.samples.targets.argmax(1).numpy()]
+        elif targets.ndim == np.ndim(y) - 1:
+            targets = targets[:, None]
+        rows = _like(rows, X) if isinstance(X, pd.DataFrame) else _typed(rows, np.asarray(X).dtype)
+        return rows, pd.Series(targets, name=y.name).astype(y.dtype) if isinstance(y, pd.Series) else targets
 
     def _seed(self) -> int:
         if isinstance(self.random_state, int | np.integer):
@@ -96,3 +102,24 @@ class DistillationSampler(BaseEstimator):  # type: ignore[misc]
         if isinstance(self.random_state, np.random.Generator):
             return int(self.random_state.integers(2**31 - 1))
         return int(check_random_state(self.random_state).randint(2**31 - 1))
+
+
+def _like(rows: pd.DataFrame, given: pd.DataFrame) -> pd.DataFrame:
+    """Rows with the columns and types of a table; dates and texts, which stand as numbers, come last."""
+    columns: dict[Any, Any] = {}
+    for column in given.columns:
+        if str(column) in rows:
+            values = rows[str(column)].to_numpy()
+            columns[column] = _typed(values, given[column].dtype) if values.dtype != object else values
+        elif not any(str(name).startswith(f"{column}: ") for name in rows):
+            value = given[column].iloc[0] if given[column].nunique(dropna=False) == 1 else None
+            columns[column] = [value] * len(rows)
+    others = [name for name in rows if name not in set(map(str, given.columns))]
+    return pd.DataFrame(columns | {name: rows[name] for name in others})
+
+
+def _typed(values: np.ndarray, dtype: Any) -> np.ndarray:
+    """Numbers in a type, rounded where it is whole."""
+    if not isinstance(dtype, np.dtype) or dtype.kind not in "fiu":
+        return values
+    return (values.round() if dtype.kind in "iu" else values).astype(dtype)

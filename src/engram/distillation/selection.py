@@ -46,6 +46,8 @@ class Selection(ABC):
     """
 
     steps: ClassVar[int] = 0
+    real: ClassVar[bool] = True
+    """Whether samples are rows, or parts of rows, as they stand in the data."""
     labels: Labels = "hard"
 
     @abstractmethod

@@ -184,7 +184,8 @@ class Engram:
         Raises:
             NetworkError: a custom network whose factory was not passed.
         """
-        return Replay(self.fit([seed], network), self.preprocessing, self.target, self.linear)
+        fitted = self.fit([seed], network)
+        return Replay(fitted, self.preprocessing, self.target, self.linear, network or self.training.network)
 
     def save(self, path: str | Path, force: bool = False) -> Path:
         """Write one safetensors file, atomically.

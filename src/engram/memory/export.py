@@ -29,7 +29,7 @@ for _ in range(300):
     optimizer.zero_grad(), loss.backward(), optimizer.step()"""
 _STANDARDISED = 'torch.tensor((data["y"] - data["y"].mean(0)) / data["y"].std(0)).float().reshape(len(x), -1)'
 _TABLE = """frame = pd.read_parquet("{name}.parquet")
-x, y = frame[{columns}], frame["{target}"]"""
+x, y = frame[{columns}], frame[{target}]"""
 
 
 def example(engram: Engram, name: str) -> str:
@@ -44,8 +44,9 @@ def example(engram: Engram, name: str) -> str:
     """
     classes = isinstance(engram.target, Classes)
     if isinstance(engram.preprocessing, Columns):
-        columns = [column.name for column in engram.preprocessing.columns]
-        return _TABLE.format(name=name, columns=columns, target=_target(engram))
+        targets = _targets(engram)
+        target = repr(targets[0] if len(targets) == 1 else list(targets))
+        return _TABLE.format(name=name, columns=list(engram.preprocessing.prepared), target=target)
     return _EXAMPLE.format(
         name=name,
         labels='torch.tensor(data["y_prob"])' if classes else _STANDARDISED,
@@ -126,7 +127,8 @@ def _table(engram: Engram, samples: Synthetic) -> pd.DataFrame:
         ]
         frame = pd.DataFrame(flat, columns=list(names))
     labels = engram.target.decode(samples.targets)
-    extra: dict[str, object] = {_target(engram): labels}
+    several = labels.T if labels.ndim > 1 else [labels]
+    extra: dict[str, object] = dict(zip(_targets(engram), several, strict=True))
     if isinstance(engram.target, Classes):
         for word, values in zip(("probability", "score"), _soft(engram, samples.targets).values(), strict=True):
             extra |= {f"{word} {cls}": values[:, k] for k, cls in enumerate(engram.target.names)}
@@ -183,9 +185,13 @@ def grid(engram: Engram, side: int = 64, gap: int = 4) -> Image.Image:
     return sheet
 
 
-def _target(engram: Engram) -> str:
-    """The column of targets."""
-    return "label" if isinstance(engram.target, Classes) else engram.target.name
+def _targets(engram: Engram) -> tuple[str, ...]:
+    """The columns of targets, as they were called where they stood."""
+    if isinstance(engram.target, Classes):
+        return (engram.target.column or "label",)
+    if engram.target.outputs == 1:
+        return (engram.target.name,)
+    return engram.target.names or tuple(f"{engram.target.name} {k + 1}" for k in range(engram.target.outputs))
 
 
 def _soft(engram: Engram, targets: Tensor) -> dict[str, np.ndarray]:

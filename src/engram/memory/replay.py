@@ -6,16 +6,24 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors.torch import save
 from torch import Tensor, nn
 
+from .. import __version__
 from ..data.linear_part import linear_part
 from ..data.preprocessing import Preprocessing
-from ..data.targets import Target
+from ..data.targets import Classes, Target
+from ..errors import SettingError
 from ..learning.fitting import Fitted
-from .files import check_writable, replace_file
+from ..learning.network import Network
+from ..spec import encode
+from .container import write_tensors
 
-__all__ = ["Replay"]
+__all__ = ["MODEL_FORMAT", "Held", "Replay"]
+
+MODEL_FORMAT = 1
+
+_LEAST_CHANCE = 1e-6
+"""Of a class: no prediction is certain."""
 
 
 class Held(nn.Module):
@@ -51,12 +59,14 @@ class Replay:
         preprocessing: raw inputs to tensors.
         target: outputs to class names or numbers.
         linear: (d + 1, C) linear part that is added to the outputs.
+        network: the architecture; None where a file has not to keep it.
     """
 
     fitted: Fitted
     preprocessing: Preprocessing
     target: Target
     linear: Tensor | None = None
+    network: Network | None = None
 
     def __repr__(self) -> str:
         size = sum(value.numel() for value in self.fitted.one(0).values())
@@ -91,6 +101,33 @@ class Replay:
         return self.target.decode(self.outputs(raw))
 
     @property
+    def classes_(self) -> np.ndarray:
+        """The classes in the order of the probabilities, in the type that labels had."""
+        return self._classes.labels
+
+    def predict_proba(self, raw: Any) -> np.ndarray:
+        r"""Probabilities of the classes: :math:`p_c \propto \max(y_c + 1/C, 0)`, what squared error estimates.
+
+        Args:
+            raw: as `predict` takes it.
+
+        Returns:
+            (N, C), rows summing to one, in the order of `classes_`.
+
+        Raises:
+            SettingError: the target is a number.
+        """
+        chances = (self.outputs(raw) + 1 / self._classes.outputs).clamp_min(_LEAST_CHANCE).double()
+        found: np.ndarray = (chances / chances.sum(1, keepdim=True)).numpy()
+        return found
+
+    @property
+    def _classes(self) -> Classes:
+        if not isinstance(self.target, Classes):
+            raise SettingError("the target is a number, which has no probabilities of classes: call predict")
+        return self.target
+
+    @property
     def module(self) -> nn.Module:
         """The trained network as an ordinary module; it takes normalised inputs, and holds them where its training does."""
         from copy import deepcopy
@@ -108,7 +145,28 @@ class Replay:
         return module if bounds is None else Held(module, bounds["low"][0], bounds["high"][0])
 
     def save(self, path: str | Path, force: bool = False) -> Path:
-        """Write the parameters of the network to a safetensors file."""
-        path = check_writable(path, force)
-        replace_file(path, save({key: value.contiguous() for key, value in self.fitted.one(0).items()}))
-        return path
+        """Write the network with all it takes to predict: `load_model` opens it, any safetensors reader its parameters.
+
+        Args:
+            path: conventionally ``NAME.safetensors``.
+            force: whether an existing file may be replaced.
+
+        Returns:
+            The path.
+
+        Raises:
+            OutputError: the file exists, or its folder cannot be written.
+        """
+        tensors: dict[str, Tensor] = {}
+        bounds = self.fitted.bounds
+        parts: dict[str, Any] = {
+            "network": self.network,
+            "preprocessing": self.preprocessing,
+            "target": self.target,
+            "linear": self.linear,
+            "bounds": None if bounds is None else {key: value[0] for key, value in bounds.items()},
+        }
+        plain, params = encode(parts, tensors), self.fitted.one(0)
+        manifest = {"model": MODEL_FORMAT, "engram": __version__, "value": plain, "parameters": sorted(params)}
+        write_tensors(path, params | {f"model.{key}": value for key, value in tensors.items()}, manifest, force)
+        return Path(path)

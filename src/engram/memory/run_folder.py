@@ -1,4 +1,4 @@
-"""What lies beside an engram, in ``NAME.run``: results, curves, a few real rows, the checkpoint."""
+"""What lies beside an engram, in ``NAME.run``: results, curves, the checkpoint; real rows only where they are asked for."""
 
 import json
 from collections.abc import Mapping
@@ -66,16 +66,17 @@ class RunFolder:
         """The report, beside the folder."""
         return self.folder.with_suffix(".html")
 
-    def start(self, engram: Engram, problem: Problem, seconds: float) -> None:
-        """Drop what an older run left, and keep how long distilling took and a few real rows to show."""
+    def start(self, engram: Engram, problem: Problem, seconds: float, show_real: bool = False) -> None:
+        """Drop what an older run left, and keep how long distilling took and, where that is wanted, a few real rows."""
         self.folder.mkdir(exist_ok=True)
-        for name in ("results.jsonl", "run.json", self.judged.name):
+        for name in ("results.jsonl", "run.json", "real.safetensors", self.judged.name):
             (self.folder / name).unlink(missing_ok=True)
-        groups = problem.train.by_class
-        rows = torch.cat([group[: max(1, _SHOWN // len(groups))] for group in groups[:_SHOWN]])
-        inputs, targets, _ = problem.train.batch(rows)
-        tensors = {"inputs": inputs, "targets": targets}
-        write_tensors(self.folder / "real.safetensors", tensors, {"engram": engram.fingerprint}, force=True)
+        if show_real:
+            groups = problem.train.by_class
+            rows = torch.cat([group[: max(1, _SHOWN // len(groups))] for group in groups[:_SHOWN]])
+            inputs, targets, _ = problem.train.batch(rows)
+            tensors = {"inputs": inputs, "targets": targets}
+            write_tensors(self.folder / "real.safetensors", tensors, {"engram": engram.fingerprint}, force=True)
         record = {"engram": engram.fingerprint, "seconds": {"distill": seconds}}
         replace_file(self.folder / "run.json", json.dumps(record).encode())
 

@@ -6,7 +6,7 @@ from ..data.problem import Problem
 from ..errors import BudgetError
 from .budget import Budget, Bytes, PerClass, Precision
 
-__all__ = ["counts", "item_bytes", "number_bytes", "shares"]
+__all__ = ["capped", "counts", "item_bytes", "number_bytes", "shares"]
 
 
 def number_bytes(precision: Precision) -> int:
@@ -63,7 +63,9 @@ def shares(problem: Problem, budget: Budget, item_bytes: int) -> tuple[int, ...]
             f"{sum(counts)} items cannot hold one sample for each of {len(counts)} classes: "
             f"ask for at least {len(counts)}"
         )
-    if sum(counts) > len(problem.train):
+    if isinstance(budget, PerClass) and budget.count > max(map(len, problem.train.by_class)):
+        raise BudgetError(f"{budget} were asked for and no class has as many training rows: ask for fewer")
+    if sum(counts) > len(problem.train) and not isinstance(budget, PerClass):
         raise BudgetError(
             f"{sum(counts)} synthetic items were asked for and there are {len(problem.train)} training rows: "
             "ask for fewer"
@@ -71,10 +73,22 @@ def shares(problem: Problem, budget: Budget, item_bytes: int) -> tuple[int, ...]
     if problem.classes is None:
         return counts
     sizes = [len(rows) for rows in problem.train.by_class]
-    if isinstance(budget, PerClass) and budget.count > min(sizes):
-        name = getattr(problem.target, "names", ())[sizes.index(min(sizes))]
-        raise BudgetError(f"{budget.count} per class were asked for and class {name!r} has {min(sizes)} training rows")
+    if isinstance(budget, PerClass):
+        return tuple(min(budget.count, size) for size in sizes)
     return _poured(sum(counts), sizes)
+
+
+def capped(problem: Problem, budget: Budget) -> tuple[str, ...]:
+    """What to say of classes that have fewer training rows than samples were asked for."""
+    if not isinstance(budget, PerClass) or problem.classes is None:
+        return ()
+    sizes = {name: len(rows) for name, rows in zip(problem.target.names, problem.train.by_class, strict=True)}
+    few = [f"{name!r} ({size})" for name, size in sizes.items() if size < budget.count]
+    return (
+        (f"{budget} were asked for; as many as there are training rows stand for class {', '.join(few)}",)
+        if few
+        else ()
+    )
 
 
 def _poured(total: int, sizes: list[int]) -> tuple[int, ...]:

@@ -58,6 +58,7 @@ def run(
     panel: Literal["none", "quick", "full"] = "quick",
     judges: tuple[str, ...] = (),
     report: bool = False,
+    show_real: bool = False,
     device: str = "auto",
     resume: bool = False,
     force: bool = False,
@@ -87,6 +88,7 @@ def run(
         panel: which foreign learners judge too; `quick` at most doubles the judging.
         judges: further ones by name (`evaluation.learners`).
         report: whether to write the page, ``NAME.html``, as well.
+        show_real: whether reports may show a few real rows, which then lie beside the file.
         device: auto (a GPU if there is one), cpu, cuda or cuda:N.
         resume: continue what was interrupted; what is finished is shown.
         force: replace files that exist.
@@ -152,7 +154,7 @@ def run(
         )
         if plan.reason:
             LOGGER.info("chosen: %s", plan.reason)
-        journey = _Journey(plan, problem, protocol, out, folder, seen)
+        journey = _Journey(plan, problem, protocol, out, folder, seen, show_real)
         outcome = journey.carry_out(resume, place)
         if sheet is not None:
             with never_fatal("the report could not be written"):
@@ -180,6 +182,7 @@ class _Journey:
     out: Path
     folder: RunFolder
     watch: Watch
+    show_real: bool = False
 
     def carry_out(self, resume: bool, device: str) -> Outcome:
         """Distil unless that is done, judge unless that is done."""
@@ -253,7 +256,7 @@ class _Journey:
         if current.step < total:
             self.watch(Progress("distilling", 1.0))
         with never_fatal("the run folder could not be written"):
-            folder.start(memory, problem, current.seconds)
+            folder.start(memory, problem, current.seconds, self.show_real)
         folder.checkpoint.unlink(missing_ok=True)
         if current.status != "running":
             LOGGER.warning("the loss was not finite (%s); the last good state was kept: lower the rate", current.status)

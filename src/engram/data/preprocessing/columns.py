@@ -1,5 +1,6 @@
-"""Tables of named columns, numeric and categorical, with missing values."""
+"""Tables of named columns: numbers, dates, texts and categories, with missing values."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +12,9 @@ from torch.nn.functional import one_hot
 
 from ...errors import DataError, UnknownNameError, nearest
 from ..checks import single
+from ..columns.dates import Date
+from ..columns.kinds import LEAST_ROWS, Kind, kinds_of
+from ..columns.texts import Text
 
 __all__ = ["Category", "Columns", "Number"]
 
@@ -28,6 +32,36 @@ class Number:
     mean: float
     std: float
 
+    @classmethod
+    def fit(cls, column: pd.Series) -> "Number":
+        """Median imputation and standardisation."""
+        from sklearn.impute import SimpleImputer
+        from sklearn.preprocessing import StandardScaler
+
+        name, values = str(column.name), _numbers(column, str(column.name))
+        if np.isnan(values).all():
+            raise DataError(f"column {name!r} has no value at all: drop it")
+        if np.nanmax(np.abs(values)) > _LARGEST:
+            raise DataError(f"column {name!r} holds numbers above {_LARGEST:g}: rescale it")
+        imputer = SimpleImputer(strategy="median").fit(values[:, None])
+        scaler = StandardScaler().fit(imputer.transform(values[:, None]))
+        return cls(name, float(imputer.statistics_[0]), float(scaler.mean_[0]), float(scaler.scale_[0]))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Its own."""
+        return (self.name,)
+
+    @property
+    def bytes(self) -> int:
+        """Three numbers."""
+        return 12
+
+    def encode(self, column: pd.Series) -> np.ndarray:
+        """Numbers (N,) to standardised ones (N, 1)."""
+        values = _numbers(column, self.name)
+        return ((np.where(np.isnan(values), self.fill, values) - self.mean) / self.std)[:, None]
+
 
 @dataclass(frozen=True)
 class Category:
@@ -37,61 +71,92 @@ class Category:
     values: tuple[str, ...]
     rare: bool
 
+    @classmethod
+    def fit(cls, column: pd.Series, most: int) -> "Category":
+        """One-hot over the `most` frequent values of enough rows."""
+        from sklearn.preprocessing import OneHotEncoder
+
+        encoder = OneHotEncoder(
+            max_categories=most, min_frequency=LEAST_ROWS, handle_unknown="infrequent_if_exist", sparse_output=False
+        )
+        encoder.fit(_words(column)[:, None])
+        infrequent = encoder.infrequent_categories_[0]
+        common = [v for v in encoder.categories_[0] if infrequent is None or v not in infrequent]
+        return cls(str(column.name), tuple(map(str, common)), infrequent is not None)
+
+    @property
+    def shown(self) -> tuple[str, ...]:
+        """Its values, the last "other" when rare ones share it."""
+        return (*self.values, *["other"] * self.rare)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """One for each indicator."""
+        return tuple(f"{self.name} = {value}" for value in self.shown)
+
+    @property
+    def bytes(self) -> int:
+        """The characters of its values."""
+        return sum(len(value.encode()) + 1 for value in self.values)
+
+    def encode(self, column: pd.Series) -> np.ndarray:
+        """Words (N,) to indicators (N, width)."""
+        hits = _words(column)[:, None] == np.array(self.values, dtype=object)[None, :]
+        return np.c_[hits, ~hits.any(1)] if self.rare else hits
+
+
+Column = Number | Category | Date | Text
+
 
 @dataclass(frozen=True)
 class Columns:
-    """A table of named columns, numeric and categorical, fitted by scikit-learn and kept as plain data.
+    """A table of named columns, fitted by scikit-learn and kept as plain data.
 
     Args:
-        columns: in the order of the encoded row: numbers first, then categories.
+        columns: in the order of the encoded row: numbers, dates and texts first, then categories.
 
     Example:
-        >>> frame = pd.DataFrame({"age": [20.0, 40.0], "city": ["Oslo", "Rome"]})
-        >>> Columns.fit(frame).encode(frame).tolist()
+        >>> frame = pd.DataFrame({"age": [20.0, 40.0] * 5, "city": ["Oslo", "Rome"] * 5})
+        >>> Columns.fit(frame).encode(frame[:2]).tolist()
         [[-1.0, 1.0, 0.0], [1.0, 0.0, 1.0]]
     """
 
-    columns: tuple[Number | Category, ...]
+    columns: tuple[Number | Category | Date | Text, ...]
 
     @classmethod
-    def fit(cls, frame: pd.DataFrame, most: int = 50) -> "Columns":
-        """Fit median imputation and standardisation, or one-hot over the `most` frequent categories."""
-        from sklearn.impute import SimpleImputer
-        from sklearn.preprocessing import OneHotEncoder, StandardScaler
-
+    def fit(cls, frame: pd.DataFrame, kinds: Mapping[str, Kind] | None = None, most: int = 50) -> "Columns":
+        """Fit each column by its kind (`kinds.kinds_of` when None); ids and constants are left out."""
         frame = frame.rename(columns=str)
-        numbers, categories = [], []
-        for name in map(str, frame.columns):
-            if _is_number(frame[name]):
-                column = _number_column(frame[name], name)
-                if np.isnan(column).all():
-                    raise DataError(f"column {name!r} has no value at all: drop it")
-                if np.nanmax(np.abs(column)) > _LARGEST:
-                    raise DataError(f"column {name!r} holds numbers above {_LARGEST:g}: rescale it")
-                imputer = SimpleImputer(strategy="median").fit(column[:, None])
-                scaler = StandardScaler().fit(imputer.transform(column[:, None]))
-                numbers.append(
-                    Number(name, float(imputer.statistics_[0]), float(scaler.mean_[0]), float(scaler.scale_[0]))
-                )
-            else:
-                encoder = OneHotEncoder(max_categories=most, handle_unknown="infrequent_if_exist", sparse_output=False)
-                encoder.fit(_words(frame[name])[:, None])
-                infrequent = encoder.infrequent_categories_[0]
-                common = [v for v in encoder.categories_[0] if infrequent is None or v not in infrequent]
-                categories.append(Category(name, tuple(map(str, common)), infrequent is not None))
+        kinds = kinds_of(frame) if kinds is None else kinds
+        kept = [name for name in frame if kinds[name] not in (Kind.ID, Kind.CONSTANT)]
+        if not kept:
+            raise DataError(
+                f"no column is left to learn from: {', '.join(f'{name} is {kinds[name].value}' for name in frame)}; "
+                "--column NAME=category keeps one"
+            )
+        fits: dict[Kind, Callable[[pd.Series], Column]] = {
+            Kind.NUMBER: Number.fit,
+            Kind.DATE: Date.fit,
+            Kind.TEXT: Text.fit,
+        }
+        numbers = [fits[kinds[name]](frame[name]) for name in kept if kinds[name] is not Kind.CATEGORY]
+        categories = [Category.fit(frame[name], most) for name in kept if kinds[name] is Kind.CATEGORY]
         return cls((*numbers, *categories))
 
     @property
     def names(self) -> tuple[str, ...]:
         """One name for each encoded number."""
-        names: list[str] = []
-        for column in self.columns:
-            if isinstance(column, Number):
-                names.append(column.name)
-            else:
-                names += [f"{column.name} = {value}" for value in column.values]
-                names += [f"{column.name} = other"] * column.rare
-        return tuple(names)
+        return tuple(name for column in self.columns for name in column.names)
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """The columns of a raw table."""
+        return tuple(column.name for column in self.columns)
+
+    @property
+    def prepared(self) -> tuple[str, ...]:
+        """The columns of samples in raw units: a date and a text stand there as numbers."""
+        return tuple(name for column in self.columns for name in _prepared(column))
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -105,47 +170,51 @@ class Columns:
 
     @property
     def bytes(self) -> int:
-        """Three numbers a numeric column; the characters of the categories."""
-        return sum(
-            12 if isinstance(column, Number) else sum(len(value.encode()) + 1 for value in column.values)
-            for column in self.columns
-        )
+        """What was fitted: numbers, and the characters of the categories."""
+        return sum(column.bytes for column in self.columns)
 
     def encode(self, raw: Any) -> Tensor:
-        """A DataFrame with these columns to float32 (N, numbers)."""
+        """A DataFrame with these columns, dates and texts as such or as numbers, to float32 (N, numbers)."""
         frame = raw if isinstance(raw, pd.DataFrame) else pd.DataFrame(raw)
         frame = frame.rename(columns=str)
-        for column in self.columns:
-            if column.name not in frame:
-                raise UnknownNameError(f"column {column.name!r} is missing; {nearest(column.name, frame.columns)}")
         blocks = []
         for column in self.columns:
-            if isinstance(column, Number):
-                values = _number_column(frame[column.name], column.name)
-                values = np.where(np.isnan(values), column.fill, values)
-                blocks.append(((values - column.mean) / column.std)[:, None])
+            if column.name in frame:
+                blocks.append(column.encode(frame[column.name]))
+            elif isinstance(column, Date | Text) and set(column.names) <= set(frame.columns):
+                values = np.stack([_numbers(frame[name], name) for name in column.names], 1)
+                mean, std = _units(column)
+                blocks.append((values - mean) / std)
             else:
-                words = _words(frame[column.name])
-                hits = words[:, None] == np.array(column.values, dtype=object)[None, :]
-                blocks.append(np.c_[hits, ~hits.any(1)] if column.rare else hits)
+                raise UnknownNameError(f"column {column.name!r} is missing; {nearest(column.name, frame.columns)}")
         return single(np.concatenate(blocks, axis=1).astype(np.float64), "the table's columns")
+
+    def unseen(self, raw: pd.DataFrame) -> dict[str, int]:
+        """Rows of each category's column whose value the training rows did not hold, where there are any."""
+        frame = raw.rename(columns=str)
+        found = {
+            column.name: int((~np.isin(_words(frame[column.name]).astype(str), column.values)).sum())
+            for column in self.columns
+            if isinstance(column, Category) and column.name in frame
+        }
+        return {name: count for name, count in found.items() if count}
 
     def normalise(self, stored: Tensor) -> Tensor:
         """Nothing is left to do."""
         return stored
 
     def decode(self, inputs: Tensor) -> pd.DataFrame:
-        """Rows in raw units; the largest indicator names the category."""
+        """Rows in raw units; the largest indicator names the category, dates and texts stand as numbers (`prepared`)."""
         rows = inputs.detach().cpu().double().numpy()
         frame, start = {}, 0
         for column in self.columns:
-            if isinstance(column, Number):
-                frame[column.name] = rows[:, start] * column.std + column.mean
-                start += 1
+            own = rows[:, start : start + _width(column)]
+            start += _width(column)
+            if isinstance(column, Category):
+                frame[column.name] = np.array(column.shown, dtype=object)[own.argmax(1)]
             else:
-                values = np.array([*column.values, *["other"] * column.rare], dtype=object)
-                frame[column.name] = values[rows[:, start : start + len(values)].argmax(1)]
-                start += len(values)
+                mean, std = _units(column)
+                frame |= dict(zip(column.names, (own * std + mean).T, strict=True))
         return pd.DataFrame(frame)
 
     def whole(self, inputs: Tensor) -> Tensor:
@@ -153,7 +222,7 @@ class Columns:
         parts = inputs.split([_width(column) for column in self.columns], 1)
         return torch.cat(
             [
-                one if isinstance(c, Number) else one_hot(one.argmax(1), one.shape[1]).to(one)
+                one_hot(one.argmax(1), one.shape[1]).to(one) if isinstance(c, Category) else one
                 for c, one in zip(self.columns, parts, strict=True)
             ],
             1,
@@ -164,28 +233,39 @@ class Columns:
         return self.decode(stored)
 
     def item_bytes(self, number: int) -> int:
-        """One number a numeric column; one or two bytes a category."""
-        return sum(number if isinstance(c, Number) else (1 if _width(c) <= 256 else 2) for c in self.columns)
+        """One number for each that is encoded; one or two bytes a category."""
+        return sum(
+            (1 if _width(c) <= 256 else 2) if isinstance(c, Category) else number * _width(c) for c in self.columns
+        )
 
 
-def _width(column: Number | Category) -> int:
+def _width(column: Column) -> int:
     """Encoded numbers of a column."""
-    return 1 if isinstance(column, Number) else len(column.values) + column.rare
+    return len(column.names)
 
 
-def _is_number(column: pd.Series) -> bool:
-    numeric = pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column)
-    return bool(numeric or pd.api.types.is_datetime64_any_dtype(column))
+def _units(column: Number | Date | Text) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and scale (width,)."""
+    mean, std = (torch.as_tensor(v, dtype=torch.float64).reshape(-1).numpy() for v in (column.mean, column.std))
+    return mean, std
 
 
-def _number_column(column: pd.Series, name: str) -> np.ndarray:
+def _prepared(column: Column) -> tuple[str, ...]:
+    return (column.name,) if isinstance(column, Category) else column.names
+
+
+def _numbers(column: pd.Series, name: str) -> np.ndarray:
     if pd.api.types.is_datetime64_any_dtype(column):
+        # Files of formats 1 to 3 hold dates as days.
         column = (column - pd.Timestamp(0, tz=getattr(column.dt, "tz", None))) / pd.Timedelta(days=1)
     try:
         values = column.to_numpy(dtype=np.float64, na_value=np.nan)
     except (TypeError, ValueError) as error:
-        bad = next((v for v in column if not isinstance(v, int | float)), "?")
-        raise DataError(f"column {name!r} holds {bad!r} where a number is expected") from error
+        wrong = (pd.to_numeric(column, errors="coerce").isna() & column.notna()).to_numpy()
+        row = int(wrong.argmax())
+        raise DataError(
+            f"column {name!r} holds {column.iloc[row]!r} in row {row} where a number is expected: mend or empty it"
+        ) from error
     if np.isinf(values).any():
         raise DataError(f"column {name!r} is infinite in row {int(np.isinf(values).argmax())}: remove or fill it")
     return values
@@ -193,6 +273,11 @@ def _number_column(column: pd.Series, name: str) -> np.ndarray:
 
 def _words(column: pd.Series) -> np.ndarray:
     missing = column.isna().to_numpy()
-    words = column.astype(object).map(str).to_numpy(dtype=object, copy=True)
+    words = column.astype(object).map(_word).to_numpy(dtype=object, copy=True)
     words[missing] = "missing"
     return words
+
+
+def _word(value: Any) -> str:
+    """A gap beside whole numbers makes them floats: they are the same words."""
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)

@@ -2,7 +2,7 @@
 
 import zipfile
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -20,6 +20,7 @@ class Arrays:
 
     Args:
         path: of the archive; object arrays are refused, since reading them would run a pickle.
+        test: an archive with the held-out `x, y`.
         task: classification or regression; read off the targets when None.
 
     Raises:
@@ -28,12 +29,22 @@ class Arrays:
 
     suffixes: ClassVar[tuple[str, ...]] = (".npz", ".npy")
     path: str
+    test: str | None = None
     task: Literal["classification", "regression"] | None = None
 
     def load(self, seed: int) -> Problem:
         """Read and split."""
         arrays = self._read()
         name = Path(self.path).stem
+        if self.test is not None:
+            held = replace(self, path=self.test, test=None)._read()
+            for path, found in ((self.path, arrays), (self.test, held)):
+                if not {"x", "y"} <= set(found):
+                    raise DataError(
+                        f"{path} holds {', '.join(sorted(found)) or 'nothing'}; beside a test file it needs x, y"
+                    )
+            test = held["x"], held["y"]
+            return Problem.from_arrays(arrays["x"], arrays["y"], test=test, name=name, seed=seed, task=self.task)
         if {"x_train", "y_train", "x_test", "y_test"} <= set(arrays):
             val = (arrays["x_val"], arrays["y_val"]) if {"x_val", "y_val"} <= set(arrays) else None
             return Problem.from_arrays(

@@ -1,6 +1,7 @@
 """Hugging Face datasets: a folder written by save_to_disk, or parquet files named train-*, test-* (and validation-*)."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -39,6 +40,10 @@ class HuggingFace:
         group: as in `Problem.from_frame`, for tables.
         split: as in `Problem.from_frame`, for tables that are one split.
         task: classification or regression; read off the target when None.
+        drop: columns of a table that are no inputs.
+        columns: its only inputs; all when empty.
+        kinds: of its columns, where they are not to be inferred.
+        drop_missing: whether its rows without a target are left out.
 
     Raises:
         DataError: a file missing or broken, no training or test split, a label without a name.
@@ -49,10 +54,14 @@ class HuggingFace:
 
     suffixes: ClassVar[tuple[str, ...]] = ("/", ".parquet")
     path: str
-    target: str | None = None
+    target: str | tuple[str, ...] | None = None
     group: str | None = None
     split: str | None = None
     task: Literal["classification", "regression"] | None = None
+    drop: tuple[str, ...] = ()
+    columns: tuple[str, ...] = ()
+    kinds: Mapping[str, str] = field(default_factory=dict)
+    drop_missing: bool = False
 
     @classmethod
     def claims(cls, path: Path) -> bool:
@@ -76,9 +85,14 @@ class HuggingFace:
         name = Path(self.path).name.removesuffix(".parquet")
         if not picture_columns(parts["train"].schema, features):
             return self._table(parts, features, name, seed)
-        if self.group is not None or self.split is not None:
-            raise SettingError(f"{self.path} holds images, which take no group and no split: leave them out")
-        target = self._target(parts["train"].schema, features)
+        given = ("group", "split", "drop", "columns", "kinds", "drop_missing")
+        if any(getattr(self, key) for key in given):
+            raise SettingError(
+                f"{self.path} holds images, which take no {', '.join(key for key in given if getattr(self, key))}: leave it out"
+            )
+        target, *others = self._targets(parts["train"].schema, features)
+        if others:
+            raise DataError(f"{self.path} holds images, which have one target: name one")
         labels = {
             part: target_column(table, target, f"{self.path}: {part}").to_pylist() for part, table in parts.items()
         }
@@ -116,7 +130,7 @@ class HuggingFace:
         return stack(opened(table[found[0]], f"{self.path}: {part}"), len(table))
 
     def _table(self, parts: dict[str, pa.Table], features: dict[str, Any], name: str, seed: int) -> Problem:
-        target, column = self._target(parts["train"].schema, features), self.split
+        target, column = self._targets(parts["train"].schema, features), self.split
         frames = {part: as_frame(table, features, self.path) for part, table in parts.items()}
         frame = pd.concat(frames.values(), ignore_index=True)
         if len(frames) > 1:
@@ -124,19 +138,33 @@ class HuggingFace:
             while column in frame:
                 column += "_"
             frame[column] = [part for part, rows in frames.items() for _ in range(len(rows))]
-        return Problem.from_frame(frame, target, group=self.group, split=column, name=name, seed=seed, task=self.task)
+        return Problem.from_frame(
+            frame,
+            target,
+            group=self.group,
+            split=column,
+            name=name,
+            seed=seed,
+            task=self.task,
+            drop=self.drop,
+            columns=self.columns,
+            kinds=self.kinds,
+            drop_missing=self.drop_missing,
+        )
 
-    def _target(self, schema: pa.Schema, features: dict[str, Any]) -> str:
-        """The column to predict."""
-        if self.target is not None:
-            if self.target not in schema.names:
-                raise UnknownNameError(f"{self.path}: no column {self.target!r}; {nearest(self.target, schema.names)}")
-            return self.target
+    def _targets(self, schema: pa.Schema, features: dict[str, Any]) -> tuple[str, ...]:
+        """The columns to predict."""
+        if self.target:
+            given = (self.target,) if isinstance(self.target, str) else self.target
+            for name in given:
+                if name not in schema.names:
+                    raise UnknownNameError(f"{self.path}: no column {name!r}; {nearest(name, schema.names)}")
+            return given
         named = [name for name in schema.names if class_names_of(features, name, self.path) is not None]
         if "label" in schema.names:
-            return "label"
+            return ("label",)
         if len(named) == 1:
-            return named[0]
+            return (named[0],)
         raise DataError(
             f"{self.path}: which column is predicted? Pass --target with one of {', '.join(named or schema.names)}"
         )

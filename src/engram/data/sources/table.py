@@ -1,7 +1,8 @@
 """Tables: CSV and parquet files with named columns."""
 
 import csv
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -15,14 +16,19 @@ __all__ = ["Table"]
 
 @dataclass(frozen=True)
 class Table:
-    """A ``.csv`` or ``.parquet`` file; numeric and categorical columns, missing values allowed in inputs.
+    """A ``.csv`` or ``.parquet`` file; numbers, categories, dates and texts, missing values allowed in inputs.
 
     Args:
         path: of the file.
-        target: the column to predict.
+        target: the column to predict, or several.
+        test: a file with the held-out rows.
         group: a column whose equal values stay in one split.
         split: a column that says train, test, and optionally select.
         task: classification or regression; read off the target when None.
+        drop: columns that are no inputs.
+        columns: the only inputs; all when empty.
+        kinds: of columns, where they are not to be inferred.
+        drop_missing: whether rows without a target are left out.
 
     Raises:
         DataError: not a table, or no target named.
@@ -30,20 +36,36 @@ class Table:
 
     suffixes: ClassVar[tuple[str, ...]] = (".csv", ".parquet", ".tsv")
     path: str
-    target: str | None = None
+    target: str | tuple[str, ...] | None = None
+    test: str | None = None
     group: str | None = None
     split: str | None = None
     task: Literal["classification", "regression"] | None = None
+    drop: tuple[str, ...] = ()
+    columns: tuple[str, ...] = ()
+    kinds: Mapping[str, str] = field(default_factory=dict)
+    drop_missing: bool = False
 
     def load(self, seed: int) -> Problem:
         """Read and split."""
         frame = self.raw()
-        if self.target is None:
+        if not self.target:
             raise DataError(
                 f"{self.path}: which column is predicted? Pass --target with one of {', '.join(frame.columns)}"
             )
         return Problem.from_frame(
-            frame, self.target, group=self.group, split=self.split, name=Path(self.path).stem, seed=seed, task=self.task
+            frame,
+            self.target,
+            test=None if self.test is None else replace(self, path=self.test).raw(),
+            group=self.group,
+            split=self.split,
+            name=Path(self.path).stem,
+            seed=seed,
+            task=self.task,
+            drop=self.drop,
+            columns=self.columns,
+            kinds=self.kinds,
+            drop_missing=self.drop_missing,
         )
 
     def raw(self) -> Any:
@@ -55,7 +77,11 @@ class Table:
                 frame = _read_csv(self.path)
         except DataError:
             raise
-        except (ValueError, OSError, UnicodeDecodeError, pd.errors.ParserError) as error:
+        except UnicodeDecodeError as error:
+            raise DataError(
+                f"{self.path}: line {_odd_line(self.path)} is not UTF-8: save the table as UTF-8"
+            ) from error
+        except (ValueError, OSError, pd.errors.ParserError) as error:
             raise DataError(f"{self.path} is not a readable table ({str(error).splitlines()[0]})") from error
         if len(frame) == 0:
             raise DataError(f"{self.path} has no rows")
@@ -71,4 +97,15 @@ def _read_csv(path: str) -> pd.DataFrame:
     for name in header:
         if header.count(name) > 1:
             raise DataError(f"{path}: column {name!r} stands twice: rename or drop one")
-    return pd.read_csv(path, sep=separator, encoding="utf-8-sig")
+    return pd.read_csv(path, sep=separator, encoding="utf-8-sig", low_memory=False)
+
+
+def _odd_line(path: str) -> int:
+    """The first line that is no text in UTF-8, counted from one."""
+    with open(path, "rb") as file:
+        for number, line in enumerate(file, 1):
+            try:
+                line.decode()
+            except UnicodeDecodeError:
+                return number
+    return 1

@@ -1,0 +1,116 @@
+"""Options that commands share."""
+
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+__all__ = [
+    "budget_of",
+    "device_option",
+    "force_option",
+    "json_option",
+    "panel_options",
+    "seed_option",
+    "source_options",
+    "strict_option",
+]
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object on standard output.")
+seed_option = click.option("--seed", default=0, show_default=True, help="Seed of every draw, the split included.")
+device_option = click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N.")
+force_option = click.option("--force", is_flag=True, help="Replace files that exist.")
+
+
+def _kinds(context: click.Context, parameter: click.Parameter, given: tuple[str, ...]) -> dict[str, str] | None:
+    """NAME=KIND, each once."""
+    pairs = [text.rpartition("=") for text in given]
+    for text, (name, equals, kind) in zip(given, pairs, strict=True):
+        if not (name and equals and kind):
+            raise click.UsageError(f"--column takes NAME=KIND, not {text!r}")
+    return {name: kind for name, _, kind in pairs} or None
+
+
+def _several(context: click.Context, parameter: click.Parameter, given: tuple[str, ...]) -> tuple[str, ...] | None:
+    return given or None
+
+
+def _listed(context: click.Context, parameter: click.Parameter, given: str | None) -> tuple[str, ...] | None:
+    return None if given is None else tuple(name.strip() for name in given.split(",") if name.strip())
+
+
+def source_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Options that say how a source is read."""
+    for option in (
+        click.option("--drop-missing", is_flag=True, default=None, help="Leave out rows without a target."),
+        click.option(
+            "--column",
+            "kinds",
+            multiple=True,
+            metavar="NAME=KIND",
+            callback=_kinds,
+            help="What a column is: number, category, date, text, id or constant (left out); inferred if absent; repeat.",
+        ),
+        click.option("--columns", metavar="A,B,...", callback=_listed, help="The only inputs; all columns if absent."),
+        click.option(
+            "--drop", multiple=True, metavar="COLUMN", callback=_several, help="A column that is no input; repeat."
+        ),
+        click.option(
+            "--task", type=click.Choice(["classification", "regression"]), help="Read off the target if absent."
+        ),
+        click.option("--split", metavar="COLUMN", help="Column that says train, test (and select) for each row."),
+        click.option("--group", metavar="COLUMN", help="Column whose equal values stay in one split."),
+        click.option("--test", metavar="FILE", help="Held-out rows; a fifth of SOURCE if absent."),
+        click.option(
+            "--target",
+            multiple=True,
+            metavar="COLUMN",
+            callback=_several,
+            help="Column to predict (tables); repeat for several outputs.",
+        ),
+    ):
+        function = option(function)
+    return function
+
+
+strict_option = click.option(
+    "--strict", is_flag=True, help="End with exit code 3 where the engram is no better than a constant or a baseline."
+)
+
+
+def panel_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Which foreign learners judge."""
+    for option in (
+        click.option(
+            "--judge",
+            "judges",
+            multiple=True,
+            metavar="LEARNER",
+            help="One more of them (engram list shows all); repeat.",
+        ),
+        click.option(
+            "--panel",
+            type=click.Choice(["none", "quick", "full"]),
+            default="quick",
+            show_default=True,
+            help="Learners of other libraries and recipes that judge too; quick at most doubles the judging.",
+        ),
+    ):
+        function = option(function)
+    return function
+
+
+def budget_of(per_class: int | None, items: int | None, size: str | None) -> Any:
+    """The one budget that was given, or None."""
+    from ..samples.budget import Bytes, Items, PerClass, parse_size
+
+    given = [
+        name for name, value in (("--per-class", per_class), ("--items", items), ("--bytes", size)) if value is not None
+    ]
+    if len(given) > 1:
+        raise click.UsageError(f"{' and '.join(given)} exclude one another: give one budget")
+    if per_class is not None:
+        return PerClass(per_class)
+    if items is not None:
+        return Items(items)
+    return Bytes(parse_size(size)) if size is not None else None

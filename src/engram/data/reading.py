@@ -1,0 +1,113 @@
+"""How a table is read: which columns are targets, inputs, splits; and what is refused before anything is fitted."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+
+from ..errors import DataError, UnknownNameError, nearest
+from .checks import as_array, is_classification
+
+__all__ = ["Reading", "checked", "named_splits", "targets_of"]
+
+_MANY, _LEAST = 20, 5
+"""Whole numbers of more values than this, some in fewer rows than that, are asked about: classes, or a number?"""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How a table is read.
+
+    Args:
+        target: columns to predict; several are several outputs.
+        group: a column whose equal values stay in one split.
+        split: a column that says train, test and optionally select.
+        task: classification or regression; read off the target when None.
+        drop: columns that are no inputs.
+        columns: the only inputs; all others when empty.
+        kinds: of columns, by name, where they are not to be inferred.
+        drop_missing: whether rows without a target are left out.
+    """
+
+    target: tuple[str, ...]
+    group: str | None = None
+    split: str | None = None
+    task: str | None = None
+    drop: tuple[str, ...] = ()
+    columns: tuple[str, ...] = ()
+    kinds: Mapping[str, str] = field(default_factory=dict)
+    drop_missing: bool = False
+
+
+def checked(frame: pd.DataFrame, how: Reading, where: str) -> pd.DataFrame:
+    """The table with names that are words, if it has what is asked of it."""
+    if isinstance(frame.columns, pd.MultiIndex):
+        raise DataError(f"{where} has columns of several levels: name each by one word")
+    frame = frame.rename(columns=str).reset_index(drop=True)
+    twice = frame.columns[frame.columns.duplicated()]
+    if len(twice):
+        raise DataError(f"column {twice[0]!r} stands twice: rename or drop one")
+    if not how.target:
+        raise DataError("no target is named: which column is predicted?")
+    for column in (*how.target, how.group, how.split, *how.drop, *how.columns, *how.kinds):
+        if column is not None and column not in frame:
+            raise UnknownNameError(f"column {column!r} is not in {where}; {nearest(column, frame.columns)}")
+    for column in how.target:
+        if frame[column].isna().any() and not how.drop_missing:
+            row = int(frame[column].isna().to_numpy().argmax())
+            raise DataError(
+                f"target {column!r} is missing in row {row}: remove those rows, or pass --drop-missing (drop_missing=True)"
+            )
+    for column in (how.group, how.split):
+        if column is not None and frame[column].isna().any():
+            raise DataError(f"column {column!r} has missing values: fill them or drop those rows")
+    return frame
+
+
+def targets_of(frame: pd.DataFrame, how: Reading) -> tuple[np.ndarray, bool, bool]:
+    """Targets, whether they are classes, and whether they are several that are 0 or 1."""
+    if len(how.target) == 1:
+        (only,) = how.target
+        y = as_array(frame[only].to_numpy(), f"targets {only!r}")
+        classify = is_classification(y) if how.task is None else how.task == "classification"
+        if classify and how.task is None:
+            _require_classes(frame[only], only)
+        return y, classify, False
+    if len(set(how.target)) < len(how.target):
+        raise DataError(f"targets {', '.join(how.target)}: one stands twice")
+    if how.task == "classification":
+        raise DataError(
+            f"classes of several columns ({', '.join(how.target)}) are no one target: join them into one column"
+        )
+    for name in how.target:
+        if not pd.api.types.is_numeric_dtype(frame[name]):
+            raise DataError(
+                f"target {name!r} holds {frame[name].dtype}: several targets are numbers, or 0 and 1; distil classes one by one"
+            )
+    y = frame[list(how.target)].to_numpy(dtype=np.float64)
+    return y, False, bool(np.isin(y, (0.0, 1.0)).all())
+
+
+def _require_classes(column: pd.Series, name: str) -> None:
+    """Refuse what reads as classes and cannot be."""
+    counts = column.value_counts()
+    if int(counts.max()) == 1 and len(counts) > 2:
+        raise DataError(f"every value of target {name!r} is another: it is an id, or text; predict another column")
+    whole = pd.api.types.is_numeric_dtype(column) and len(counts) > _MANY
+    if whole and int(counts.min()) < _LEAST:
+        raise DataError(
+            f"target {name!r} has {len(counts)} whole numbers, {counts.index[-1]} in {int(counts.min())} row(s): pass --task "
+            f"regression (task='regression') to predict it as a number, or --task classification for classes"
+        )
+
+
+def named_splits(words: pd.Series, column: str) -> dict[str, np.ndarray]:
+    """The rows of each split that a column names."""
+    named = words.replace({"val": "select", "validation": "select"}).to_numpy()
+    unknown = set(named) - {"train", "select", "test"}
+    if unknown or not {"train", "test"} <= set(named):
+        raise DataError(
+            f"split column {column!r} holds {sorted(set(named))}: it takes train, test and optionally select"
+        )
+    return {part: np.flatnonzero(named == part) for part in ("train", "select", "test") if part in named}
