@@ -38,6 +38,7 @@ def test_the_commands_on_ones_own_data_run(tmp_path, monkeypatch, capsys):
     frame = pd.DataFrame(
         {"age": rng.normal(size=80), "city": rng.choice(["a", "b"], 80), "churned": rng.choice([0, 1], 80)}
     )
+    frame.insert(0, "customer", [f"c-{k:04}" for k in range(80)])
     frame.to_csv("customers.csv", index=False)
     frame.drop(columns="churned").to_csv("new.csv", index=False)
     np.savez("scans.npz", x=rng.integers(0, 255, (60, 8, 8)).astype("uint8"), y=np.arange(60) % 2)

@@ -130,7 +130,21 @@ BAD = {
         "missing in row 0",
     ),
     "infinite column": (lambda: Problem.from_frame(table().assign(age=np.inf), "bought"), "'age' is infinite in row 0"),
-    "empty column": (lambda: Problem.from_frame(table().assign(age=np.nan), "bought"), "'age' has no value"),
+    "empty column": (
+        lambda: Problem.from_frame(table()[["bought"]].assign(age=np.nan), "bought"),
+        "no column is left to learn from: age is constant",
+    ),
+    "lists": (lambda: Problem.from_frame(table().assign(age=[[1, 2]] * 60), "bought"), "'age' holds a list"),
+    "two of one name": (
+        lambda: Problem.from_frame(
+            table().assign(when=pd.date_range("2020", periods=60), **{"when: days": np.arange(60.0) ** 2}), "bought"
+        ),
+        "both be called 'when: days'",
+    ),
+    "a class of the test table": (
+        lambda: Problem.from_frame(table(), "bought", test=table(8).assign(bought=["yes"] * 7 + ["maybe"])),
+        "'maybe' in row 7",
+    ),
     "huge": (lambda: Problem.from_arrays(X * 1e300, Y), "too large for single precision"),
     "huge column": (lambda: Problem.from_frame(table().assign(age=np.linspace(1e299, 1e300, 60)), "bought"), "rescale"),
     "complex": (lambda: Problem.from_arrays(X, Y * 1j), "convert them"),
@@ -313,3 +327,18 @@ def test_whole_numbers_that_may_be_either_are_asked_about(rng):
     assert Problem.from_frame(frame, "bought", task="regression").classes is None
     with pytest.raises(DataError, match="it is an id, or text"):
         Problem.from_frame(frame.assign(bought=[f"c{k}" for k in range(300)]), "bought")
+
+
+def test_labels_keep_their_type_beside_gaps(rng):
+    frame = table(90).drop(columns="bought")
+    for values, kind in (([True, False, None], "b"), ([0.0, 1.0, np.nan], "i"), (["a", "b", None], "O")):
+        held = frame.assign(t=pd.Series((values * 30)[:90], dtype=object if None in values else float))
+        problem = Problem.from_frame(held, "t", drop_missing=True)
+        assert problem.target.labels.dtype.kind == kind
+
+
+def test_mistakes_of_a_test_table_are_told_by_its_own_row():
+    held = table(30).assign(age=lambda f: f.age.astype(object))
+    held.loc[7, "age"] = "oops"
+    with pytest.raises(DataError, match="'oops' in row 7"):
+        Problem.from_frame(table(90), "bought", test=held)

@@ -682,3 +682,31 @@ def test_a_folder_that_may_not_be_read_says_so(tmp_path, monkeypatch):
     monkeypatch.setattr(type(folder), "iterdir", refuse)
     with pytest.raises(DataError, match=r"cannot be read .not yours"):
         find(folder)
+
+
+@pytest.mark.parametrize(
+    ("text", "column", "values"),
+    [
+        ("age,zip,y\n20,02139,a,\n21,10001,b,\n", "zip", ["02139", "10001"]),
+        ("age;paid;y\n20;1,5;a\n21;-;b\n", "paid", ["1,5", None]),
+        ("a,t\n1,True\n2,false\n", "t", [True, False]),
+        ("a,t\n1,1\n?,2.5\n", "a", [1.0, None]),
+    ],
+)
+def test_tables_are_read_as_they_stand(tmp_path, text, column, values):
+    (tmp_path / "t.csv").write_text(text)
+    found = find(tmp_path / "t.csv").raw()[column]
+    assert [None if pd.isna(v) else v for v in found] == values
+
+
+def test_odd_tables_are_one_sentence(tmp_path):
+    for rows, match in (
+        ("1,2,\n3,4,5\n", "row 1 has more values than the header"),
+        ("1,2\n3,4,5\n", "in line 3, saw 3"),
+    ):
+        (tmp_path / "long.csv").write_text("a,b\n" + rows)
+        with pytest.raises(DataError, match=match):
+            find(tmp_path / "long.csv").raw()
+    (tmp_path / "latin.csv").write_bytes("a,b\n1,2\n3,caf\xe9\n".encode("latin-1"))
+    with pytest.raises(DataError, match="line 3 is not UTF-8"):
+        find(tmp_path / "latin.csv").raw()

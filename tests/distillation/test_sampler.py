@@ -58,12 +58,18 @@ def test_columns_types_and_names_come_back():
             "same": 7,
             "customer_id": np.arange(n),
             "height": rng.normal(size=n).astype(np.float32),
+            "sure": rng.random(n) < 0.5,
+            "grade": pd.Categorical(rng.choice(["x", "y"], n)),
+            "code": pd.Categorical(rng.choice([1, 2], n)),
+            "many": pd.array(rng.integers(0, 99, n), dtype="Int64"),
         }
     )
     y = pd.Series(X.age > 40, name="old")
     rows, labels = DistillationSampler(per_class=3, steps=3, random_state=0).fit_resample(X, y)
     assert list(rows.columns) == list(X.columns)
-    assert (rows.dtypes[["age", "height"]] == X.dtypes[["age", "height"]]).all()
+    typed = [name for name in X if name not in ("same", "customer_id")]
+    assert (rows.dtypes[typed] == X.dtypes[typed]).all()
+    assert set(rows.code) <= {1, 2}
     assert rows.same.eq(7).all()
     assert rows.customer_id.isna().all()
     assert (labels.name, labels.dtype) == ("old", bool)

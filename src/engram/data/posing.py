@@ -17,7 +17,7 @@ from .preprocessing import Preprocessing
 from .preprocessing.columns import Columns
 from .preprocessing.pixels import Pixels
 from .preprocessing.vectors import Vectors
-from .reading import Reading, checked, named_splits, targets_of
+from .reading import Reading, checked, named_splits, require_known, targets_of
 from .split import Split
 from .targets import Classes, Numbers, Target, rename
 
@@ -69,7 +69,7 @@ def pose_frame(frame: pd.DataFrame, test: pd.DataFrame | None, how: Reading, nam
         kept = frame[list(how.target)].notna().all(axis=1)
         if not kept.all():
             notes.append(f"{int((~kept).sum())} rows without a target are left out")
-        frame = frame[kept]
+        frame = frame[kept].assign(**{name: _without_gaps(frame.loc[kept, name]) for name in how.target})
     rows: dict[str, Any] = {"train": np.arange(len(frame))}
     if test is not None:
         if how.split is not None:
@@ -85,11 +85,15 @@ def pose_frame(frame: pd.DataFrame, test: pd.DataFrame | None, how: Reading, nam
         frame = pd.concat([frame, held[list(frame.columns)]])
     frame = frame.reset_index(drop=True)
     y, classify, binary = targets_of(frame, how)
+    if test is not None and classify:
+        require_known(y[rows["train"]], y[rows["test"]])
     x = frame.drop(columns=[c for c in (*how.target, how.group, how.split) if c is not None])
     x = x[[c for c in x.columns if c not in how.drop and (not how.columns or c in how.columns)]]
     if x.shape[1] == 0:
         raise DataError(f"the table has no column besides {', '.join(how.target)}: there is nothing to learn from")
-    kinds = kinds_of(x, {name: kind for name, kind in how.kinds.items() if name in x})
+    # Rows of a test table are told by their own numbers, when they are encoded.
+    own = x if test is None else x.iloc[rows["train"]]
+    kinds = kinds_of(own, {name: kind for name, kind in how.kinds.items() if name in x})
     groups = None if how.group is None else frame[how.group]
     if how.split is not None:
         rows = named_splits(frame[how.split].astype(str).str.lower(), how.split)
@@ -105,12 +109,18 @@ def pose_frame(frame: pd.DataFrame, test: pd.DataFrame | None, how: Reading, nam
     return posed | {"notes": (*notes, *_told(kinds), *posed["notes"])}
 
 
+def _without_gaps(column: pd.Series) -> pd.Series:
+    """Whole numbers that gaps had made floats."""
+    floats = column.dtype.kind == "f" and (column == column.round()).all()
+    return column.astype(np.int64) if floats else column
+
+
 def _told(kinds: Mapping[str, Kind]) -> list[str]:
     """What a reader should know of the columns' kinds."""
     of = {kind: [name for name, own in kinds.items() if own is kind] for kind in Kind}
     notes = []
     if of[Kind.ID]:
-        notes.append(f"left out as ids: {', '.join(of[Kind.ID])} (--column NAME=category keeps one)")
+        notes.append(f"left out as ids: {', '.join(of[Kind.ID])} (--column NAME=KIND reads one otherwise)")
     if of[Kind.CONSTANT]:
         notes.append(f"left out as constant: {', '.join(of[Kind.CONSTANT])}")
     for kind, words in ((Kind.DATE, "dates"), (Kind.TEXT, "texts")):

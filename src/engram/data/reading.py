@@ -1,5 +1,6 @@
 """How a table is read: which columns are targets, inputs, splits; and what is refused before anything is fitted."""
 
+import decimal
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -9,7 +10,7 @@ import pandas as pd
 from ..errors import DataError, UnknownNameError, nearest
 from .checks import as_array, is_classification
 
-__all__ = ["Reading", "checked", "named_splits", "targets_of"]
+__all__ = ["Reading", "checked", "named_splits", "require_known", "targets_of"]
 
 _MANY, _LEAST = 20, 5
 """Whole numbers of more values than this, some in fewer rows than that, are asked about: classes, or a number?"""
@@ -69,7 +70,7 @@ def targets_of(frame: pd.DataFrame, how: Reading) -> tuple[np.ndarray, bool, boo
     """Targets, whether they are classes, and whether they are several that are 0 or 1."""
     if len(how.target) == 1:
         (only,) = how.target
-        y = as_array(frame[only].to_numpy(), f"targets {only!r}")
+        y = as_array(_whole(frame[only]).to_numpy(), f"targets {only!r}")
         classify = is_classification(y) if how.task is None else how.task == "classification"
         if classify and how.task is None:
             _require_classes(frame[only], only)
@@ -89,6 +90,15 @@ def targets_of(frame: pd.DataFrame, how: Reading) -> tuple[np.ndarray, bool, boo
     return y, False, bool(np.isin(y, (0.0, 1.0)).all())
 
 
+def _whole(column: pd.Series) -> pd.Series:
+    """Values in the type they had before there were gaps among them."""
+    if column.dtype == object:
+        if all(isinstance(value, decimal.Decimal) for value in column):
+            return column.astype(np.float64)
+        return column.infer_objects()
+    return column
+
+
 def _require_classes(column: pd.Series, name: str) -> None:
     """Refuse what reads as classes and cannot be."""
     counts = column.value_counts()
@@ -99,6 +109,16 @@ def _require_classes(column: pd.Series, name: str) -> None:
         raise DataError(
             f"target {name!r} has {len(counts)} whole numbers, {counts.index[-1]} in {int(counts.min())} row(s): pass --task "
             f"regression (task='regression') to predict it as a number, or --task classification for classes"
+        )
+
+
+def require_known(y: np.ndarray, held: np.ndarray) -> None:
+    """Refuse a class of the test table that the other table does not hold."""
+    unknown = ~np.isin(held, np.unique(y))
+    if unknown.any():
+        row = int(unknown.argmax())
+        raise DataError(
+            f"the test table holds class {held[row]!r} in row {row}, which no other row has: mend or remove it"
         )
 
 

@@ -106,16 +106,29 @@ class DistillationSampler(BaseEstimator):  # type: ignore[misc]
 
 def _like(rows: pd.DataFrame, given: pd.DataFrame) -> pd.DataFrame:
     """Rows with the columns and types of a table; dates and texts, which stand as numbers, come last."""
+    prepared = list(rows.columns)
     columns: dict[Any, Any] = {}
     for column in given.columns:
-        if str(column) in rows:
-            values = rows[str(column)].to_numpy()
-            columns[column] = _typed(values, given[column].dtype) if values.dtype != object else values
-        elif not any(str(name).startswith(f"{column}: ") for name in rows):
+        if str(column) in prepared:
+            columns[column] = _cast(rows[str(column)], given[column])
+        elif f"{column}: days" not in prepared and f"{column}: topic 1" not in prepared:
             value = given[column].iloc[0] if given[column].nunique(dropna=False) == 1 else None
             columns[column] = [value] * len(rows)
-    others = [name for name in rows if name not in set(map(str, given.columns))]
+    others = [name for name in prepared if name not in set(map(str, given.columns))]
     return pd.DataFrame(columns | {name: rows[name] for name in others})
+
+
+def _cast(values: pd.Series, given: pd.Series) -> pd.Series:
+    """Values in the type of a column; words of a category are the very values they name."""
+    if values.dtype.kind not in "fiu":
+        named = {str(value): value for value in given.dropna().unique()}
+        values = values.map(lambda word: named.get(word, None if word == "missing" else word))
+    elif pd.api.types.is_integer_dtype(given.dtype):
+        values = values.round()
+    try:
+        return values.astype(given.dtype)
+    except (TypeError, ValueError, ArithmeticError):
+        return values
 
 
 def _typed(values: np.ndarray, dtype: Any) -> np.ndarray:

@@ -72,7 +72,11 @@ class Date:
 
 
 def _days(dates: pd.Series) -> np.ndarray:
-    return ((dates - pd.Timestamp(0)) / pd.Timedelta(days=1)).to_numpy(dtype=np.float64)
+    # In seconds, since nanoseconds hold but three centuries.
+    seconds = dates.astype("datetime64[s]")
+    whole = seconds.astype("int64").to_numpy() / 86_400
+    days: np.ndarray = np.where(seconds.isna().to_numpy(), np.nan, whole)
+    return days
 
 
 def _numbers(days: np.ndarray, part: Part) -> np.ndarray:

@@ -12,6 +12,7 @@ from torch.nn.functional import one_hot
 
 from ...errors import DataError, UnknownNameError, nearest
 from ..checks import single
+from ..columns.amounts import amounts, decimal_mark
 from ..columns.dates import Date
 from ..columns.kinds import LEAST_ROWS, Kind, kinds_of
 from ..columns.texts import Text
@@ -25,12 +26,13 @@ _LARGEST = 1e30
 
 @dataclass(frozen=True)
 class Number:
-    """A numeric column: missing values become `fill`, then standardised."""
+    """A numeric column: missing values become `fill`, then standardised; `mark` is the decimal mark of words."""
 
     name: str
     fill: float
     mean: float
     std: float
+    mark: str = "."
 
     @classmethod
     def fit(cls, column: pd.Series) -> "Number":
@@ -38,14 +40,18 @@ class Number:
         from sklearn.impute import SimpleImputer
         from sklearn.preprocessing import StandardScaler
 
-        name, values = str(column.name), _numbers(column, str(column.name))
+        name, mark = str(column.name), decimal_mark(column) if column.dtype.kind not in "fiub" else "."
+        values = _numbers(column, name, mark)
         if np.isnan(values).all():
             raise DataError(f"column {name!r} has no value at all: drop it")
         if np.nanmax(np.abs(values)) > _LARGEST:
             raise DataError(f"column {name!r} holds numbers above {_LARGEST:g}: rescale it")
         imputer = SimpleImputer(strategy="median").fit(values[:, None])
         scaler = StandardScaler().fit(imputer.transform(values[:, None]))
-        return cls(name, float(imputer.statistics_[0]), float(scaler.mean_[0]), float(scaler.scale_[0]))
+        mean, std = float(scaler.mean_[0]), float(scaler.scale_[0])
+        # The median may be one person's own number: to a hundredth of the spread it is nobody's.
+        fill = mean + std * round((float(imputer.statistics_[0]) - mean) / std, 2)
+        return cls(name, fill, mean, std, mark)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -59,7 +65,7 @@ class Number:
 
     def encode(self, column: pd.Series) -> np.ndarray:
         """Numbers (N,) to standardised ones (N, 1)."""
-        values = _numbers(column, self.name)
+        values = _numbers(column, self.name, self.mark)
         return ((np.where(np.isnan(values), self.fill, values) - self.mean) / self.std)[:, None]
 
 
@@ -87,7 +93,8 @@ class Category:
     @property
     def shown(self) -> tuple[str, ...]:
         """Its values, the last "other" when rare ones share it."""
-        return (*self.values, *["other"] * self.rare)
+        other = "other" if "other" not in self.values else "other, rare"
+        return (*self.values, *[other] * self.rare)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -141,7 +148,11 @@ class Columns:
         }
         numbers = [fits[kinds[name]](frame[name]) for name in kept if kinds[name] is not Kind.CATEGORY]
         categories = [Category.fit(frame[name], most) for name in kept if kinds[name] is Kind.CATEGORY]
-        return cls((*numbers, *categories))
+        found = cls((*numbers, *categories))
+        for name in found.names:
+            if found.names.count(name) > 1:
+                raise DataError(f"two columns would both be called {name!r} once they are numbers: rename one")
+        return found
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -254,18 +265,23 @@ def _prepared(column: Column) -> tuple[str, ...]:
     return (column.name,) if isinstance(column, Category) else column.names
 
 
-def _numbers(column: pd.Series, name: str) -> np.ndarray:
+def _numbers(column: pd.Series, name: str, mark: str = ".") -> np.ndarray:
     if pd.api.types.is_datetime64_any_dtype(column):
         # Files of formats 1 to 3 hold dates as days.
         column = (column - pd.Timestamp(0, tz=getattr(column.dt, "tz", None))) / pd.Timedelta(days=1)
+    if pd.api.types.is_timedelta64_dtype(column):
+        column = column / pd.Timedelta(days=1)
     try:
         values = column.to_numpy(dtype=np.float64, na_value=np.nan)
     except (TypeError, ValueError) as error:
-        wrong = (pd.to_numeric(column, errors="coerce").isna() & column.notna()).to_numpy()
-        row = int(wrong.argmax())
-        raise DataError(
-            f"column {name!r} holds {column.iloc[row]!r} in row {row} where a number is expected: mend or empty it"
-        ) from error
+        values = amounts(column, mark)
+        words = column.map(lambda value: None if pd.isna(value) else str(value).strip() or None)
+        wrong = (np.isnan(values) & words.notna()).to_numpy()
+        if wrong.any():
+            row = int(wrong.argmax())
+            raise DataError(
+                f"column {name!r} holds {column.iloc[row]!r} in row {row} where a number is expected: mend or empty it"
+            ) from error
     if np.isinf(values).any():
         raise DataError(f"column {name!r} is infinite in row {int(np.isinf(values).argmax())}: remove or fill it")
     return values

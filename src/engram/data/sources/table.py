@@ -1,6 +1,7 @@
 """Tables: CSV and parquet files with named columns."""
 
 import csv
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -12,6 +13,9 @@ from ...errors import DataError
 from ..problem import Problem
 
 __all__ = ["Table"]
+
+_GAPS = ["-", "--", "?", " "]
+"""What stands for a missing value beside those that pandas knows."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +101,31 @@ def _read_csv(path: str) -> pd.DataFrame:
     for name in header:
         if header.count(name) > 1:
             raise DataError(f"{path}: column {name!r} stands twice: rename or drop one")
-    return pd.read_csv(path, sep=separator, encoding="utf-8-sig", low_memory=False)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", pd.errors.ParserWarning)
+        read = {"sep": separator, "encoding": "utf-8-sig", "dtype": str, "na_values": _GAPS, "skipinitialspace": True}
+        try:
+            frame = pd.read_csv(path, **read, index_col=False)
+        except pd.errors.ParserWarning:
+            # A separator at the end of every row makes one column more, without a name.
+            frame = pd.read_csv(path, **read, header=None, skiprows=1, names=[*header, "\0"], index_col=False)
+            if frame["\0"].notna().any():
+                row = int(frame["\0"].notna().to_numpy().argmax())
+                raise DataError(f"{path}: row {row} has more values than the header has names: mend it") from None
+            frame = frame.drop(columns="\0")
+    return frame.apply(_typed)
+
+
+def _typed(words: pd.Series) -> pd.Series:
+    """Words as truth values or numbers where all are; a number that begins with zero is a code, and stays a word."""
+    known = words.dropna()
+    if len(known) and known.str.lower().isin(("true", "false")).all():
+        truth = words.str.lower().map({"true": True, "false": False})
+        return truth.astype(bool) if len(known) == len(words) else truth.astype(object)
+    if known.str.match(r"[-+]?0\d").any():
+        return words
+    numbers = pd.to_numeric(known, errors="coerce")
+    return pd.to_numeric(words) if len(known) and numbers.notna().all() else words
 
 
 def _odd_line(path: str) -> int:
