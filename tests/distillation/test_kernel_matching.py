@@ -99,7 +99,7 @@ def test_probabilities_keep_the_class_and_their_temperature_is_chosen(digits, tm
 def test_rows_that_are_copied_are_told(wine):
     chosen = engram.distill(wine, "random", budget=engram.PerClass(4))
     assert copies(chosen, wine) == 12
-    assert "12 of 12 samples stand less than half as far from a training row" in chosen.provenance["notes"][-1]
+    assert "its samples are rows of the data (12)" in chosen.provenance["notes"][-1]
     centres = engram.distill(wine, "k-means", budget=engram.PerClass(1))
     assert copies(centres, wine) == 0
     assert not any("give it away" in note for note in centres.provenance["notes"])

@@ -119,7 +119,8 @@ def test_replayed_rows_are_as_predicted(bench):
     assert errors[0] / errors[1] == pytest.approx(10, rel=0.5)
     planted = torch.cosine_similarity(((w @ points.T) > 0).float() @ points, w @ h, dim=1)
     right = torch.cosine_similarity(((w @ points.T) > 0).float() @ points, replayed_rows(h, w), dim=1)
-    assert float(right.mean()) >= float(planted.mean())
+    # To what single precision tells apart: how many threads sum decides the last digit.
+    assert float(right.mean()) >= float(planted.mean()) - 1e-6
 
 
 def test_performance_and_gradient_matching_agree_to_first_order(bench):
