@@ -70,6 +70,7 @@ def page(engram: Engram, path: Path) -> str:
         seconds=record.get("seconds"),
         metric=engram.metric.value,
         results=_rows(results or known.get("scores", {})),
+        lead=_lead(results or known.get("scores", {}), engram),
         scores_figure=Markup(figures.scores(_rows(results), engram.metric.value)) if results else None,
         history_figure=Markup(figures.history(known.get("history", []), engram.metric.value))
         if len(known.get("history", [])) > 1
@@ -110,6 +111,20 @@ def _rows(results: dict[str, Any]) -> list[dict[str, Any]]:
         group = 0 if plain in ("full", "engram") else 2 if name.endswith("_bytes") else 1
         rows.append(row | {"name": name, "label": _LABELS.get(plain, plain.replace("_", " ")), "group": group})
     return sorted(rows, key=lambda row: (row["group"], -1 if row["name"] == "full" else 0))
+
+
+def _lead(results: dict[str, Any], engram: Engram) -> str:
+    """What was done and how good it is, in a sentence."""
+    try:
+        own, full = results["engram"]["mean"], results["full"]["mean"]
+        said = (
+            f"A fresh network that saw nothing but these samples reaches a test {engram.metric.value} of {own:.3f}; the best that "
+            f"was trained on everything reaches {full:.3f}"
+        )
+        other = results.get("random_bytes")
+        return said + (f", and one trained on random rows of as many bytes {other['mean']:.3f}." if other else ".")
+    except (KeyError, TypeError, ValueError):
+        return ""
 
 
 def _verdict(plain: Any) -> dict[str, Any] | None:
