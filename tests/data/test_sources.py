@@ -710,3 +710,19 @@ def test_odd_tables_are_one_sentence(tmp_path):
     (tmp_path / "latin.csv").write_bytes("a,b\n1,2\n3,caf\xe9\n".encode("latin-1"))
     with pytest.raises(DataError, match="line 3 is not UTF-8"):
         find(tmp_path / "latin.csv").raw()
+
+
+def test_photographs_of_different_sizes_are_scaled_to_one(tmp_path):
+    for place, (name, mode) in enumerate([("cat", "L"), ("dog", "L"), ("cat", "RGB")]):
+        (tmp_path / name).mkdir(exist_ok=True)
+        for k in range(6):
+            Image.new(mode, (30 + k, 20 + 2 * k), 90).save(tmp_path / name / f"{mode}{k}{place}.png")
+    with pytest.raises(DataError, match="pass --size 64"):
+        load_problem(tmp_path)
+    assert load_problem(tmp_path, size=16).task.shape == (3, 16, 16)
+    for file in (tmp_path / "cat").glob("RGB*"):
+        file.unlink()
+    assert load_problem(tmp_path, size=16).task.shape == (1, 16, 16)
+    assert raw_inputs(str(tmp_path), 8).shape == (12, 8, 8)
+    with pytest.raises(SettingError, match="at least 2"):
+        load_problem(tmp_path, size=1)

@@ -82,3 +82,14 @@ def test_the_example_for_a_table_reads_its_columns(rng, tmp_path, monkeypatch):
     exec(example(memory, "x"), names)
     assert list(names["x"]) == ["size", "town"]
     assert names["y"].tolist() == [False, True], "labels are what they were"
+
+
+def test_a_folder_for_the_hub_is_a_problem_again(wine, tmp_path):
+    memory = engram.distill(wine, budget=engram.PerClass(5), steps=1)
+    export(memory, "hf", tmp_path / "out")
+    card = (tmp_path / "out/README.md").read_text()
+    head = card.split("---")[1]
+    assert "data/train-*.parquet" in head
+    assert "tabular-classification" in head
+    again = engram.load_problem(tmp_path / "out", target="label", columns=tuple(wine.names))
+    assert len(again.train) + len(again.select) + len(again.test) == 15

@@ -60,6 +60,7 @@ def source_options(function: Callable[..., Any]) -> Callable[..., Any]:
         ),
         click.option("--split", metavar="COLUMN", help="Column that says train, test (and select) for each row."),
         click.option("--group", metavar="COLUMN", help="Column whose equal values stay in one split."),
+        click.option("--size", type=int, help="Side to which images of a folder are scaled; as they are if absent."),
         click.option("--test", metavar="FILE", help="Held-out rows; a fifth of SOURCE if absent."),
         click.option(
             "--target",

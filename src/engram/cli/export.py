@@ -1,4 +1,4 @@
-"""engram export FILE --format parquet|npz|csv|png: the samples in other formats."""
+"""engram export FILE --format parquet|npz|csv|png|hf: the samples in other formats."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from ._terminal import emit
 
 @click.command("export")
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("--format", "kind", type=click.Choice(["parquet", "npz", "csv", "png"]), required=True)
+@click.option("--format", "kind", type=click.Choice(["parquet", "npz", "csv", "png", "hf"]), required=True)
 @click.option("--out", type=click.Path(path_type=Path), help="File to write; FILE with the format's ending if absent.")
 @force_option
 @json_option
@@ -21,7 +21,15 @@ def command(file: Path, kind: str, out: Path | None, force: bool, as_json: bool)
     from ..memory.files import check_writable
 
     memory = load(file)
-    out = check_writable(out or file.with_suffix(f".{kind}"), force)
+    if kind == "hf":
+        out = out or file.with_suffix(".hf")
+        for part in (out / "README.md", out / "data" / "train-00000-of-00001.parquet"):
+            if part.exists():
+                check_writable(part, force)
+        if out.exists() and not out.is_dir():
+            raise click.UsageError(f"{out} is a file: give a folder")
+    else:
+        out = check_writable(out or file.with_suffix(f".{kind}"), force)
     export(memory, kind, out)
     if as_json:
         emit({"file": str(file), "out": str(out), "format": kind, "items": memory.items})

@@ -52,7 +52,8 @@ def command(
     spare_threads(preprocessing.shape)
     if out is not None:
         check_writable(out, force)
-    table = raw_inputs(new)
+    shape = preprocessing.shape
+    table = raw_inputs(new, shape[-1] if len(shape) == 3 and shape[-1] == shape[-2] else None)
     named = _named(table, ids, new)
     raw = _inputs(preprocessing, {} if ready else source.provenance, table)
     if hasattr(preprocessing, "unseen"):

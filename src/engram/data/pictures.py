@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageOps
 
 from ..errors import DataError
 
@@ -18,12 +18,14 @@ _MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr")
 """Eight bits a channel; others would be clipped."""
 
 
-def stack(pictures: Iterable[tuple[str, Path | BinaryIO]], count: int) -> np.ndarray:
-    """Decode pictures of one size and colour mode.
+def stack(pictures: Iterable[tuple[str, Path | BinaryIO]], count: int, size: int | None = None) -> np.ndarray:
+    """Decode pictures of one size and colour mode, or bring them to one.
 
     Args:
         pictures: what to call each in a message, and its file or open bytes.
         count: how many there are, at least one.
+        size: of a side to which the middle square of each is scaled; as they are when None. Grey ones beside colour
+            are then colour too.
 
     Returns:
         Bytes (N, H, W) if grey, (N, H, W, 3) if colour.
@@ -39,6 +41,7 @@ def stack(pictures: Iterable[tuple[str, Path | BinaryIO]], count: int) -> np.nda
         [[[7, 7, 7], [7, 7, 7]]]
     """
     images = first = None
+    coloured = False
     for place, (name, file) in enumerate(pictures):
         try:
             with warnings.catch_warnings():
@@ -46,8 +49,10 @@ def stack(pictures: Iterable[tuple[str, Path | BinaryIO]], count: int) -> np.nda
                 with Image.open(file, formats=_FORMATS) as image:
                     if image.mode not in _MODES:
                         raise ValueError(f"mode {image.mode}: convert it to 8 bits a channel")
-                    grey = image.mode in ("1", "L", "LA")
-                    pixels = np.asarray(image.convert("L" if grey else "RGB"))
+                    grey = image.mode in ("1", "L", "LA") and size is None
+                    coloured |= image.mode not in ("1", "L", "LA")
+                    plain = image.convert("L" if grey else "RGB")
+                    pixels = np.asarray(plain if size is None else ImageOps.fit(plain, (size, size)))
         except (
             OSError,
             ValueError,
@@ -62,11 +67,11 @@ def stack(pictures: Iterable[tuple[str, Path | BinaryIO]], count: int) -> np.nda
         if pixels.shape != images.shape[1:]:
             raise DataError(
                 f"{name} is {pixels.shape} (height, width, channels) and {first} is {images.shape[1:]}: "
-                "resize all images to one size and colour mode"
+                "pass --size 64 to scale all to one, or resize them yourself"
             )
         images[place] = pixels
     assert images is not None
-    return images
+    return images if size is None or coloured else images[..., 0]
 
 
 def require_named(labels: Sequence[int], names: tuple[str, ...], what: str) -> None:

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
@@ -93,11 +94,12 @@ def load_problem(text: str | os.PathLike[str], *, seed: int = 0, **settings: Any
     return find(text, **settings).load(seed)
 
 
-def raw_inputs(text: str) -> Any:
+def raw_inputs(text: str, side: int | None = None) -> Any:
     """Read new inputs from a file or folder, without targets.
 
     Args:
         text: a path; its source must offer `raw`.
+        side: to which images are scaled, where their source scales.
 
     Returns:
         An array or a DataFrame.
@@ -108,6 +110,8 @@ def raw_inputs(text: str) -> Any:
     source = find(text)
     if not hasattr(source, "raw"):
         raise DataError(f"{text}: give a file or a folder with new inputs")
+    if side is not None and "size" in getattr(source, "__dataclass_fields__", {}):
+        source = replace(source, size=side)  # type: ignore[type-var]
     return source.raw()
 
 

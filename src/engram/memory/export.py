@@ -1,6 +1,7 @@
 """Synthetic samples in formats that other tools read, in the units of the data."""
 
 import io
+import json
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,7 @@ from .engram import Engram
 from .files import replace_file
 from .lesson import probabilities
 
-__all__ = ["example", "export", "grid", "images", "pictures", "table"]
+__all__ = ["card", "example", "export", "grid", "images", "pictures", "table"]
 
 _EXAMPLE = """data = np.load("{name}.npz")
 x = torch.tensor((data["x"] - data["mean"]) / data["std"]).float().flatten(1)
@@ -63,14 +64,20 @@ def export(engram: Engram, kind: str, path: Path) -> None:
 
     Args:
         engram: whose samples.
-        kind: parquet (images as encoded PNG, as Hugging Face `datasets` reads them), npz, csv, png.
-        path: the file, replaced atomically.
+        kind: parquet (images as encoded PNG, as Hugging Face `datasets` reads them), npz, csv, png; hf for a folder with
+            parquet and a dataset card, which the Hub shows.
+        path: the file, replaced atomically; for hf the folder.
 
     Raises:
         SettingError: png asked of samples that are not images.
         OutputError: the file cannot be written.
     """
     content = io.BytesIO()
+    if kind == "hf":
+        (path / "data").mkdir(parents=True, exist_ok=True)
+        export(engram, "parquet", path / "data" / "train-00000-of-00001.parquet")
+        replace_file(path / "README.md", card(engram).encode())
+        return
     if kind == "npz":
         arrays: dict[str, np.ndarray] = {}
         for name, samples in engram.sets.items():
@@ -98,6 +105,60 @@ def export(engram: Engram, kind: str, path: Path) -> None:
             frame = pd.concat([pd.DataFrame({"image": encoded}), frame.drop(columns=pixels)], axis=1)
         frame.to_parquet(content)
     replace_file(Path(path), content.getvalue())
+
+
+def card(engram: Engram) -> str:
+    """A dataset card for the Hugging Face Hub: metadata, recipe, scores.
+
+    Args:
+        engram: whose samples.
+
+    Returns:
+        Markdown with a YAML head; the licence is left for its owner to say.
+    """
+    known = engram.provenance
+    task = "classification" if isinstance(engram.target, Classes) else "regression"
+    kind = "image" if isinstance(engram.preprocessing, Pixels) else "tabular"
+    # A source's name is its user's own: JSON's quotes keep it one value.
+    name, method = json.dumps(str(known.get("problem", "data"))), str(known.get("method", "")).replace("`", "'")
+    scores = [
+        f"| {row.replace('_', ' ')} | {value['mean']:.4f}"
+        + (f" ± {value['sem']:.4f}" if value.get("sem") is not None else "")
+        + f" | {value.get('n', '')} |"
+        for row, value in known.get("scores", {}).items()
+    ]
+    lines = [
+        "---",
+        "license: other",
+        "license_name: to-be-named-by-the-owner-of-the-data",
+        f"pretty_name: {name}",
+        "tags:",
+        "- dataset-distillation",
+        "- synthetic",
+        "task_categories:",
+        f"- {kind}-{task}",
+        "size_categories:",
+        f"- {'n<1K' if engram.items < 1000 else '1K<n<10K'}",
+        "configs:",
+        "- config_name: default",
+        "  data_files:",
+        "  - split: train",
+        "    path: data/train-*.parquet",
+        "---",
+        "",
+        f"# {engram.items} synthetic samples",
+        "",
+        f"They stand for {known.get('rows', {}).get('train', 'the')} training rows. Distilled with engram by `{method}`, seed {known.get('seed')}.",
+        "",
+        *(f"- {note}".replace("<", "&lt;") for note in known.get("notes", [])),
+        "",
+        f"| trained on | test {engram.metric.value} | networks |",
+        "|---|---|---|",
+        *scores,
+        "",
+        "Columns: inputs in the data's own units; the target; for classes the probability and the score of each.",
+    ]
+    return "\n".join(lines) + "\n"
 
 
 def table(engram: Engram) -> pd.DataFrame:

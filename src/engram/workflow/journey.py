@@ -220,9 +220,9 @@ class _Journey:
         last = self.begun(resume, device)
         method = render(plan.method).partition(":")[0]
         LOGGER.info(
-            "distilling %s: %s rows, %s%s",
+            "distilling %s: %s rows (%s more choose, %s test), %s%s",
             problem.name,
-            f"{len(problem.train):,}",
+            *(f"{len(part):,}" for part in (problem.train, problem.select, problem.test)),
             method,
             f", {plan.method.steps:,} outer steps" if plan.method.steps else "",
         )
