@@ -104,7 +104,7 @@ class PrincipalSubspace:
     directions: int = 3
     factors: int = 6
     knots: int = 9
-    most: int = 4000
+    most: int = 8000
     rate: float = 5e-3
     decay: float = 0.01
     length: int = 600
