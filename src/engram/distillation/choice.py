@@ -146,16 +146,16 @@ def validated(
     return _scores(_answers(method, training, problem, budget, precision, seed, watch), problem)
 
 
-def sampling_error(problem: Problem, value: float) -> float:
-    """Standard error of a score on the validation rows that are looked at."""
-    rows = problem.validation
-    n = len(rows)
+def sampling_error(problem: Problem, value: float, rows: int | None = None) -> float:
+    """Standard error of a score on the validation rows that are looked at, or on so many like them."""
+    seen = problem.validation
+    n = len(seen) if rows is None else rows
     if problem.metric is Metric.R2:
         return abs(1 - value) * math.sqrt(2 / n) + 0.5 / n
     if problem.metric is Metric.ACCURACY:
         return math.sqrt(max(value * (1 - value), 1 / n) / n)
     # Of a mean over classes each counts by its own rows, however few.
-    counts = [len(own) for own in rows.by_class if len(own)]
+    counts = [len(own) * n / len(seen) for own in seen.by_class if len(own)]
     return math.sqrt(sum(max(value * (1 - value), 1 / count) / count for count in counts)) / len(counts)
 
 

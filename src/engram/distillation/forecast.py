@@ -34,8 +34,8 @@ _SHORTER, _SHORTEST = 10, 30
 _EIGHTY = 1.2816
 """Standard deviations of an interval that covers four cases in five."""
 
-_FLOOR = 0.008
-"""Standard error of any forecast: networks and draws differ by as much."""
+_FLOOR = 0.015
+"""Standard error of any forecast: networks, draws and what the default chooses besides differ by as much."""
 
 _BEST = 1.0
 """Of every metric."""
@@ -174,7 +174,9 @@ def forecast(
         )
     # Each kind has a law of its own: where bytes begin to hold a distribution, the score leaps.
     curves = {kind: Curve(measured) for kind, measured in found.items()}
-    sampled = sampling_error(problem, max(one.score for measured in found.values() for one in measured.values()))
+    best_score = max(one.score for measured in found.values() for one in measured.values())
+    # Held-out rows are drawn as validation rows are, and as many count.
+    sampled = math.hypot(sampling_error(problem, best_score), sampling_error(problem, best_score, len(problem.test)))
     points, best = [], {}
     for items in ladder:
         able = [kind for kind, measured in found.items() if items >= min(measured) or kind == "samples"]

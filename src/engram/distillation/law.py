@@ -36,10 +36,17 @@ class Curve:
         """Score and doubt at a budget."""
         score = self.plateau - self.scale * items**-self.exponent
         places, doubts = [math.log(k) for k in self.measured], [one.doubt for one in self.measured.values()]
+        doubt = float(np.interp(math.log(items), places, doubts))
         if items in self.measured:
             # The law smooths; what was measured there counts as much.
-            score = (score + self.measured[items].score) / 2
-        return score, float(np.interp(math.log(items), places, doubts))
+            return (score + self.measured[items].score) / 2, doubt
+        around = [
+            max((k for k in self.measured if k < items), default=None),
+            min((k for k in self.measured if k > items), default=None),
+        ]
+        ends = [self.measured[k].score for k in around if k is not None]
+        # Between two measured budgets it lies anywhere between their scores, for all that was seen.
+        return score, math.hypot(doubt, (max(ends) - min(ends)) / math.sqrt(12))
 
 
 def law(items: Sequence[int], scores: Sequence[float]) -> tuple[float, float, float]:
