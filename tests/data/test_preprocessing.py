@@ -118,7 +118,12 @@ def kinds(n=200):
             pd.to_timedelta(rng.integers(0, 9000, n), unit="s"),
             rng.permutation(n),
         ],
-        Kind.CATEGORY: [rng.choice(["a", "b"], n), rng.random(n) < 0.5, rng.choice(["New York", "San Francisco"], n)],
+        Kind.CATEGORY: [
+            rng.choice(["a", "b"], n),
+            rng.random(n) < 0.5,
+            rng.choice(["New York", "San Francisco"], n),
+            rng.choice(["0", "1", "2", "3+"], n),
+        ],
         Kind.DATE: [
             pd.date_range("2020", periods=n),
             *(

@@ -35,7 +35,7 @@ _ID_NAME = re.compile(
     r"(customer|user|patient|client|member|order|account|session)_?(id|no|nr|number)", re.IGNORECASE
 )  # fmt: skip
 
-_DIGITS = 6
+_DIGITS = 8
 """Of whole numbers that are all different and equally long: numbers of customers, or telephones."""
 
 _TOLD = 0.3
@@ -159,7 +159,8 @@ def _kind_of_words(column: pd.Series, words: pd.Series, name: str) -> Kind:
     if all(isinstance(value, bool | np.bool_) for value in column.dropna().iloc[:_LOOKED]):
         return Kind.CATEGORY
     numbers = pd.to_numeric(words, errors="coerce").notna()
-    if _MOSTLY <= numbers.mean() < 1:
+    # Few different words are categories, "3+" beside "2" too.
+    if _MOSTLY <= numbers.mean() < 1 and words.nunique() > _FEW:
         whole = column.map(lambda value: None if pd.isna(value) else str(value))
         wrong = (pd.to_numeric(whole, errors="coerce").isna() & whole.notna()).to_numpy()
         row = int(wrong.argmax())
