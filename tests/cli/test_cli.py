@@ -205,7 +205,7 @@ BAD = {
     "strings": (["distill", "b.npz"], lambda: np.savez("b.npz", x=np.full((20, 2), "a"), y=np.arange(20) % 2), "where numbers are expected"),
     "kind of file": (["distill", "b.docx"], lambda: Path("b.docx").write_text("x"), "are not data"),
     "no classes": (["distill", "p"], lambda: Path("p").mkdir(), "one sub-folder of images for each class"),
-    "sizes": (["distill", "p"], lambda: (images("p"), Image.new("RGB", (9, 9)).save("p/dark/z.png")), "resize all images"),
+    "sizes": (["distill", "p"], lambda: (images("p"), Image.new("RGB", (9, 9)).save("p/dark/z.png")), "pass --size 64"),
     "broken image": (["distill", "p"], lambda: (images("p"), Path("p/dark/z.png").write_text("x")), "not a readable image"),
     "empty class": (["distill", "p"], lambda: (images("p"), Path("p/none").mkdir()), "has no image"),
     "one image": (["distill", "p"], lambda: images("p", n=1), "at least"),

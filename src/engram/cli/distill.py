@@ -29,7 +29,7 @@ from ._terminal import Bars, conclude, emit, say, scores_table, verbosity_option
 @click.option("--network", help="NAME or NAME:field=value,...; the paper's or by the kind of data if absent.")
 @click.option("--per-class", type=int, help="Synthetic samples for each class (default 1).")
 @click.option("--items", type=int, help="Synthetic samples in all (default 10 for regression).")
-@click.option("--bytes", "size", metavar="SIZE", help="Synthetic samples that fit in SIZE (4096, 16kB, 1MiB).")
+@click.option("--bytes", "memory", metavar="SIZE", help="Synthetic samples that fit in SIZE (4096, 16kB, 1MiB).")
 @click.option("--auto", is_flag=True, help="The budget that engram plan recommends.")
 @click.option(
     "--dtype", type=click.Choice(["float32", "float16", "uint8"]), help="Stored precision; by the data if absent."
@@ -64,7 +64,7 @@ def command(
     network: str | None,
     per_class: int | None,
     items: int | None,
-    size: str | None,
+    memory: str | None,
     auto: bool,
     dtype: str | None,
     steps: int | None,
@@ -97,7 +97,7 @@ def command(
     engram distill customers.csv --target churned --items 20 --out customers.engram
     engram distill multi-index:d=50,r=2 --method two-phase --items 8
     """  # noqa: D301 (click reads the escape)
-    budget = budget_of(per_class, items, size)
+    budget = budget_of(per_class, items, memory)
     if auto and budget is not None:
         raise click.UsageError("--auto chooses the budget: give no other")
     if seeds < 0 or (steps is not None and steps < 0):
