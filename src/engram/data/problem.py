@@ -265,7 +265,7 @@ class Problem:
 
         Example:
             >>> import numpy as np
-            >>> frame = pd.DataFrame({"a": np.arange(40.0), "b": ["x", "y"] * 20, "t": [0, 1] * 20})
+            >>> frame = pd.DataFrame({"a": np.linspace(0, 1, 40), "b": ["x", "y"] * 20, "t": [0, 1] * 20})
             >>> Problem.from_frame(frame, "t").preprocessing.names
             ('a', 'b = x', 'b = y')
         """
