@@ -63,19 +63,13 @@ def pose_arrays(
 def pose_frame(frame: pd.DataFrame, test: pd.DataFrame | None, how: Reading, name: str, seed: int) -> dict[str, Any]:
     """The fields of a problem of a table: see `Problem.from_frame`."""
     check_task(how.task)
-    frame = checked(frame, how, "the table")
-    notes = []
-    if how.drop_missing:
-        kept = frame[list(how.target)].notna().all(axis=1)
-        if not kept.all():
-            notes.append(f"{int((~kept).sum())} rows without a target are left out")
-        frame = frame[kept].assign(**{name: _without_gaps(frame.loc[kept, name]) for name in how.target})
+    given, frame = len(frame), checked(frame, how, "the table")
+    notes = [f"{given - len(frame)} rows without a target are left out"] * (len(frame) < given)
     rows: dict[str, Any] = {"train": np.arange(len(frame))}
     if test is not None:
         if how.split is not None:
             raise SettingError(f"a test table is given: leave out the split column {how.split!r}")
         held = checked(test, how, "the test table")
-        held = held[held[list(how.target)].notna().all(axis=1)] if how.drop_missing else held
         missing = [c for c in frame.columns if c not in held]
         if missing:
             raise UnknownNameError(
@@ -107,12 +101,6 @@ def pose_frame(frame: pd.DataFrame, test: pd.DataFrame | None, how: Reading, nam
     parts = {part: (x.iloc[index], y[index]) for part, index in rows.items()}
     posed = _posed(parts, name, classify, kinds=kinds, target_names=how.target, binary=binary)
     return posed | {"notes": (*notes, *_told(kinds), *posed["notes"])}
-
-
-def _without_gaps(column: pd.Series) -> pd.Series:
-    """Whole numbers that gaps had made floats."""
-    floats = column.dtype.kind == "f" and (column == column.round()).all()
-    return column.astype(np.int64) if floats else column
 
 
 def _told(kinds: Mapping[str, Kind]) -> list[str]:

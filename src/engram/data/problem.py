@@ -240,7 +240,7 @@ class Problem:
     ) -> Self:
         """Pose a problem from a table: numbers, categories, dates and texts, missing values allowed in inputs.
 
-        What a column is, is read off its values (`data.preprocessing.kinds`); ids and constants are left out, with a note.
+        What a column is, is read off its values (`data.columns.kinds`); ids and constants are left out, with a note.
 
         Args:
             frame: one row per sample.
@@ -269,12 +269,6 @@ class Problem:
             >>> Problem.from_frame(frame, "t").preprocessing.names
             ('a', 'b = x', 'b = y')
         """
-        targets = (
-            (target,)
-            if isinstance(target, str)
-            else tuple(map(str, target))
-            if isinstance(target, list | tuple)
-            else (str(target),)
-        )
+        targets = tuple(map(str, target)) if isinstance(target, list | tuple) else (str(target),)
         how = Reading(targets, group, split, task, tuple(drop), tuple(columns), dict(kinds or {}), drop_missing)
         return cls(**pose_frame(frame, test, how, name, seed))

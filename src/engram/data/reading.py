@@ -42,7 +42,7 @@ class Reading:
 
 
 def checked(frame: pd.DataFrame, how: Reading, where: str) -> pd.DataFrame:
-    """The table with names that are words, if it has what is asked of it."""
+    """The table with names that are words, if it has what is asked of it; without rows that lack a target, where they are dropped."""
     if isinstance(frame.columns, pd.MultiIndex):
         raise DataError(f"{where} has columns of several levels: name each by one word")
     frame = frame.rename(columns=str).reset_index(drop=True)
@@ -63,14 +63,17 @@ def checked(frame: pd.DataFrame, how: Reading, where: str) -> pd.DataFrame:
     for column in (how.group, how.split):
         if column is not None and frame[column].isna().any():
             raise DataError(f"column {column!r} has missing values: fill them or drop those rows")
-    return frame
+    if not how.drop_missing:
+        return frame
+    frame = frame[frame[list(how.target)].notna().all(axis=1)]
+    return frame.assign(**{name: _without_gaps(frame[name]) for name in how.target})
 
 
 def targets_of(frame: pd.DataFrame, how: Reading) -> tuple[np.ndarray, bool, bool]:
     """Targets, whether they are classes, and whether they are several that are 0 or 1."""
     if len(how.target) == 1:
         (only,) = how.target
-        y = as_array(_whole(frame[only]).to_numpy(), f"targets {only!r}")
+        y = as_array(_plain(frame[only]).to_numpy(), f"targets {only!r}")
         classify = is_classification(y) if how.task is None else how.task == "classification"
         if classify and how.task is None:
             _require_classes(frame[only], only)
@@ -90,8 +93,14 @@ def targets_of(frame: pd.DataFrame, how: Reading) -> tuple[np.ndarray, bool, boo
     return y, False, bool(np.isin(y, (0.0, 1.0)).all())
 
 
-def _whole(column: pd.Series) -> pd.Series:
-    """Values in the type they had before there were gaps among them."""
+def _without_gaps(column: pd.Series) -> pd.Series:
+    """Whole numbers that gaps had made floats."""
+    floats = column.dtype.kind == "f" and (column == column.round()).all()
+    return column.astype(np.int64) if floats else column
+
+
+def _plain(column: pd.Series) -> pd.Series:
+    """Objects of one type as that type."""
     if column.dtype == object:
         if all(isinstance(value, decimal.Decimal) for value in column):
             return column.astype(np.float64)

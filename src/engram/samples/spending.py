@@ -63,19 +63,17 @@ def shares(problem: Problem, budget: Budget, item_bytes: int) -> tuple[int, ...]
             f"{sum(counts)} items cannot hold one sample for each of {len(counts)} classes: "
             f"ask for at least {len(counts)}"
         )
-    if isinstance(budget, PerClass) and budget.count > max(map(len, problem.train.by_class)):
-        raise BudgetError(f"{budget} were asked for and no class has as many training rows: ask for fewer")
-    if sum(counts) > len(problem.train) and not isinstance(budget, PerClass):
+    sizes = [len(rows) for rows in problem.train.by_class]
+    if isinstance(budget, PerClass):
+        if budget.count > max(sizes):
+            raise BudgetError(f"{budget} were asked for and no class has as many training rows: ask for fewer")
+        return tuple(min(budget.count, size) for size in sizes)
+    if sum(counts) > len(problem.train):
         raise BudgetError(
             f"{sum(counts)} synthetic items were asked for and there are {len(problem.train)} training rows: "
             "ask for fewer"
         )
-    if problem.classes is None:
-        return counts
-    sizes = [len(rows) for rows in problem.train.by_class]
-    if isinstance(budget, PerClass):
-        return tuple(min(budget.count, size) for size in sizes)
-    return _poured(sum(counts), sizes)
+    return counts if problem.classes is None else _poured(sum(counts), sizes)
 
 
 def capped(problem: Problem, budget: Budget) -> tuple[str, ...]:

@@ -65,12 +65,7 @@ def _decimal(one: re.Match[str]) -> str:
 
 def _value(one: re.Match[str], mark: str) -> float:
     digits = (one["whole"] or "0") + (one["part"] or "")
-    whole, _, part = digits.rpartition(mark) if mark in digits and _ends(digits, mark) else (digits, "", "")
+    whole, _, part = digits.rpartition(mark) if digits.count(mark) == 1 else (digits, "", "")
     plain = re.sub(r"\D", "", whole) or "0"
     size = float(f"{plain}.{part or 0}")
     return -size if one["open"] or "-" in (one["sign"] or "", one["sign2"] or "") or "\u2212" in one[0] else size
-
-
-def _ends(digits: str, mark: str) -> bool:
-    """Whether the last mark is a decimal one: it stands once."""
-    return digits.count(mark) == 1

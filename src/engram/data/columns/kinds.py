@@ -98,7 +98,7 @@ def dates_of(column: pd.Series, name: str, form: str = "") -> pd.Series:
     Raises:
         DataError: a value that is no date.
     """
-    column = _plain(column)
+    column = _from_arrow(column)
     if not pd.api.types.is_datetime64_any_dtype(column):
         words = column.astype(object).where(column.notna(), None).map(_stripped)
         form = form or format_of(words)
@@ -114,7 +114,7 @@ def dates_of(column: pd.Series, name: str, form: str = "") -> pd.Series:
     return column if column.dt.tz is None else column.dt.tz_convert("UTC").dt.tz_localize(None)
 
 
-def _plain(column: pd.Series) -> pd.Series:
+def _from_arrow(column: pd.Series) -> pd.Series:
     """A column of Arrow's dates as one of pandas' own."""
     if isinstance(column.dtype, pd.ArrowDtype) and pd.api.types.is_object_dtype(column.dtype.numpy_dtype):
         return column.astype(object).infer_objects() if "date" in str(column.dtype) else column

@@ -124,8 +124,8 @@ def _typed(words: pd.Series) -> pd.Series:
         return truth.astype(bool) if len(known) == len(words) else truth.astype(object)
     if known.str.match(r"[-+]?0\d").any():
         return words
-    numbers = pd.to_numeric(known, errors="coerce")
-    return pd.to_numeric(words) if len(known) and numbers.notna().all() else words
+    numbers = pd.to_numeric(words, errors="coerce")
+    return numbers if len(known) and int(numbers.notna().sum()) == len(known) else words
 
 
 def _odd_line(path: str) -> int:
