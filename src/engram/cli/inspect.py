@@ -63,7 +63,7 @@ def command(file: Path, as_json: bool) -> None:
 def _raw_content(memory: Any) -> str:
     """What of the data stands in the file as it was: classes, categories, and rows where the method chooses rows."""
     parts = []
-    if any("are rows of the data" in note for note in memory.provenance.get("notes", [])):
+    if memory.provenance.get("real_rows"):
         parts.append("rows of the data")
     if hasattr(memory.target, "labels"):
         parts.append(f"{memory.target.outputs} class names")

@@ -132,7 +132,8 @@ def engram_of(final: Run, plan: Plan, problem: Problem) -> Engram:
     }
     engram = as_engram(final.best, problem, plan.training, plan.precision, provenance=provenance)
     near = copies(engram, problem)
-    if isinstance(plan.method, Selection) and plan.method.real:
+    provenance["real_rows"] = isinstance(plan.method, Selection) and plan.method.real
+    if provenance["real_rows"]:
         provenance["notes"].append(
             f"its samples are rows of the data ({engram.items}), as {render(plan.method)} chooses them"
         )

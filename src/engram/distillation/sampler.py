@@ -93,7 +93,11 @@ class DistillationSampler(BaseEstimator):  # type: ignore[misc]
             targets = self.classes_[self.engram_.samples.targets.argmax(1).numpy()]
         elif targets.ndim == np.ndim(y) - 1:
             targets = targets[:, None]
-        rows = _like(rows, X) if isinstance(X, pd.DataFrame) else _typed(rows, np.asarray(X).dtype)
+        rows = (
+            _like(rows, X, self.engram_.preprocessing)
+            if isinstance(X, pd.DataFrame)
+            else _typed(rows, np.asarray(X).dtype)
+        )
         return rows, pd.Series(targets, name=y.name).astype(y.dtype) if isinstance(y, pd.Series) else targets
 
     def _seed(self) -> int:
@@ -104,17 +108,16 @@ class DistillationSampler(BaseEstimator):  # type: ignore[misc]
         return int(check_random_state(self.random_state).randint(2**31 - 1))
 
 
-def _like(rows: pd.DataFrame, given: pd.DataFrame) -> pd.DataFrame:
+def _like(rows: pd.DataFrame, given: pd.DataFrame, preprocessing: Any) -> pd.DataFrame:
     """Rows with the columns and types of a table; dates and texts, which stand as numbers, come last."""
-    prepared = list(rows.columns)
     columns: dict[Any, Any] = {}
     for column in given.columns:
-        if str(column) in prepared:
+        if str(column) in rows:
             columns[column] = _cast(rows[str(column)], given[column])
-        elif f"{column}: days" not in prepared and f"{column}: topic 1" not in prepared:
+        elif str(column) not in preprocessing.inputs:
             value = given[column].iloc[0] if given[column].nunique(dropna=False) == 1 else None
             columns[column] = [value] * len(rows)
-    others = [name for name in prepared if name not in set(map(str, given.columns))]
+    others = [name for name in rows if name not in set(map(str, given.columns))]
     return pd.DataFrame(columns | {name: rows[name] for name in others})
 
 
