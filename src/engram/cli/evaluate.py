@@ -1,5 +1,6 @@
 """engram evaluate FILE --on SOURCE: judge an engram again, on its own data or on other data."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +59,8 @@ def command(
         notes.append(
             "the data or their split are not those that the engram was distilled from: test rows may have been learnt from"
         )
+    if settings.get("metric"):
+        memory = replace(memory, metric=problem.metric)
     for note in notes:
         say(f"note: {note}")
     spare_threads(problem.task.shape)

@@ -13,7 +13,7 @@ from torch import Tensor
 from ..errors import DataError
 from ..random import minibatch
 from .linear_part import fit_linear
-from .metrics import Metric
+from .metrics import Metric, metric_of
 from .posing import balance, pose_arrays, pose_frame
 from .preprocessing import Preprocessing
 from .reading import Reading
@@ -108,6 +108,31 @@ class Problem:
         train, select, test = (split.to(device) for split in (self.train, self.select, self.test))
         linear = None if self.linear is None else self.linear.to(device)
         return replace(self, train=train, select=select, test=test, linear=linear)
+
+    def scored_by(self, metric: Metric | str) -> "Problem":
+        """The same problem, chosen on and judged by another metric.
+
+        Args:
+            metric: accuracy, balanced-accuracy (whose rows weigh by their classes), auroc, f1; or r2, mae.
+
+        Returns:
+            The problem.
+
+        Raises:
+            SettingError: a metric of the other task.
+
+        Example:
+            >>> Problem.from_arrays(torch.randn(20, 2), torch.arange(20) % 2).scored_by("auroc").metric.value
+            'AUROC'
+        """
+        metric = metric_of(metric, self.classes is not None)
+        weights = self.train.class_weights
+        if metric is Metric.ACCURACY:
+            weights = None
+        elif metric is Metric.BALANCED_ACCURACY:
+            weights = balance(torch.bincount(self.train.targets, minlength=self.task.outputs))
+        parts = {part: replace(getattr(self, part), class_weights=weights) for part in ("train", "select", "test")}
+        return replace(self, metric=metric, **parts)
 
     def residual(self) -> "Problem":
         r"""Take the constant and linear part off the targets: :math:`y \leftarrow y - (x, 1)^\top \beta`, fitted on `train`.

@@ -150,7 +150,7 @@ def sampling_error(problem: Problem, value: float, rows: int | None = None) -> f
     """Standard error of a score on the validation rows that are looked at, or on so many like them."""
     seen = problem.validation
     n = len(seen) if rows is None else rows
-    if problem.metric is Metric.R2:
+    if not problem.metric.of_classes:
         return abs(1 - value) * math.sqrt(2 / n) + 0.5 / n
     if problem.metric is Metric.ACCURACY:
         return math.sqrt(max(value * (1 - value), 1 / n) / n)

@@ -114,13 +114,15 @@ class Plan:
     def identity(self, problem: Problem) -> str:
         """All that a run is of: the data's fingerprint and every setting."""
         value = (self.method, self.training, self.budget, self.precision, self.seed)
-        return json.dumps([problem.fingerprint, encode(value)])
+        return json.dumps([problem.fingerprint, problem.metric.value, encode(value)])
 
     def made(self, engram: Engram, problem: Problem) -> bool:
         """Whether this plan, on these data, is what an engram says it comes from."""
         own, other = ((x.training, x.precision) for x in (self, engram))
-        return encode(own) == encode(other) and all(
-            engram.provenance.get(key) == value for key, value in self.provenance(problem).items()
+        return (
+            encode(own) == encode(other)
+            and engram.metric is problem.metric
+            and all(engram.provenance.get(key) == value for key, value in self.provenance(problem).items())
         )
 
     def provenance(self, problem: Problem) -> dict[str, Any]:

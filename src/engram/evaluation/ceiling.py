@@ -14,7 +14,7 @@ from sklearn.exceptions import ConvergenceWarning
 from threadpoolctl import threadpool_limits
 from torch import Tensor
 
-from ..data.metrics import Metric, score
+from ..data.metrics import score
 from ..data.problem import Problem
 from ..distillation.labels import relabelled
 from ..errors import DivergenceError
@@ -170,7 +170,7 @@ def train_tuned(problem: Problem, seed: int = 0) -> Tuned:
     """
     from sklearn.linear_model import LogisticRegression, Ridge
 
-    uneven = "balanced" if problem.metric is Metric.BALANCED_ACCURACY else None
+    uneven = "balanced" if problem.train.class_weights is not None else None
     models: list[Any] = [Ridge(alpha=penalty) for penalty in 10.0 ** np.arange(-2, 5)]
     if problem.classes:
         models = [

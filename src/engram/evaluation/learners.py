@@ -6,9 +6,10 @@ from dataclasses import dataclass, field, replace
 from importlib import import_module
 from typing import Any, ClassVar, Protocol
 
+import numpy as np
 import torch
 
-from ..data.metrics import score
+from ..data.metrics import Metric, score
 from ..data.problem import Problem
 from ..data.split import Split
 from ..errors import DivergenceError, SettingError, UnknownNameError, nearest
@@ -150,6 +151,10 @@ def score_estimator(model: Any, problem: Problem, split: Split) -> float:
     predicted, targets = torch.cat(found), split.targets.cpu()
     if problem.classes:
         scores = torch.nn.functional.one_hot(predicted.long(), problem.classes).float()
+        if problem.metric is Metric.AUROC and hasattr(model, "predict_proba"):
+            ranked = np.concatenate([model.predict_proba(x.flatten(1).cpu().numpy()) for x, _, _ in split.batches()])
+            scores = torch.zeros_like(scores)
+            scores[:, torch.as_tensor(model.classes_).long()] = torch.from_numpy(ranked).float().clamp_min(1e-12).log()
         return float(score(problem.metric, scores, targets))
     return float(score(problem.metric, predicted.float().reshape(targets.shape), targets))
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from ..data.metrics import Metric
 from .scores import Scores, sign, summarise
 
 __all__ = ["Verdict", "verdict"]
@@ -11,6 +12,7 @@ __all__ = ["Verdict", "verdict"]
 Outcome = Literal["undecided", "constant", "baseline", "ceiling", "better"]
 
 _FAILED = ("constant", "baseline")
+_NUMBERS = tuple(metric.value for metric in Metric if not metric.of_classes)
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,7 @@ def verdict(scores: Scores, provenance: Mapping[str, Any] | None = None) -> Verd
     if scores.constant is not None:
         found = summarise(tuple(run - scores.constant for run in own.runs))
         if sign(found) <= 0:
-            what = "predicting the mean" if scores.metric == "R2" else "predicting the commonest class"
+            what = "predicting the mean" if scores.metric in _NUMBERS else "predicting the commonest class"
             return Verdict("constant", f"no better than {what} ({scores.metric} {scores.constant:.3f})", advice)
     equal = [name for name in scores.rows if name.endswith("_bytes")]
     gaps = {name: scores.difference(name) for name in equal if all(run == run for run in scores.rows[name].runs)}
