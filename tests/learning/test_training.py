@@ -207,6 +207,27 @@ class Normed(Dropped):
         self.drop = nn.BatchNorm1d(16)
 
 
+class Pretrained(Normed):
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(0)
+        self.drop(torch.randn(64, 16) * 3 + 1)
+
+
+def test_batch_norms_keep_what_they_saw_or_become_group_norms():
+    fresh, seen = (model_of(Custom(cls, head="fc"), TASK) for cls in (Normed, Pretrained))
+    assert isinstance(fresh.module.module.drop, nn.GroupNorm)
+    norm = seen.module.module.drop
+    x = torch.randn(5, 16)
+    assert torch.allclose(norm(x), Pretrained().eval().drop(x))
+    # One row's output does not depend on the others, in training mode either.
+    assert torch.allclose(norm.train()(x)[:1], norm(x[:1]))
+    fitted = fit(
+        Training(Custom(Pretrained, head="fc"), (Phase(Descent(SGD(0.1), 3)),)), TASK, {"main": samples()}, [0]
+    )
+    assert "module.drop.weight" in fitted.params
+
+
 class Buffered(Dropped):
     def __init__(self):
         super().__init__()
@@ -221,7 +242,6 @@ class Softmaxed(Dropped):
 @pytest.mark.parametrize(
     ("network", "message"),
     [
-        (Custom(Normed, head="fc"), "running statistics"),
         (Custom(Buffered, head="fc"), "buffer 'module.noise' is drawn at random"),
         (Custom(Softmaxed, head="fc"), "changes its outputs after 'fc'"),
         (Custom(Dropped, head="head"), "not a linear layer of the network; its linear layers: a, fc"),

@@ -1,7 +1,9 @@
 """A network of the user's own: any module factory with a linear readout."""
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import torch
@@ -15,6 +17,9 @@ __all__ = ["Custom"]
 @dataclass(frozen=True)
 class Custom:
     """Wrap a factory of `nn.Module`s; the artefact keeps its name, and needs the factory again to replay.
+
+    Running statistics change outside of training steps, where nothing can be differentiated through them. Batch norms that saw data
+    (pretrained networks) therefore keep their statistics for good, and fresh ones become group norms; a note says so.
 
     Args:
         factory: called without arguments, returns a fresh module for the problem's inputs and outputs.
@@ -45,7 +50,7 @@ class Custom:
                 f"this engram was distilled with the custom network {self.name!r}, whose code no file carries: "
                 f"pass network=Custom(your_factory, head={self.head!r}), or any built-in network"
             )
-        module = _Captured(self.factory(), self.head)
+        module = _Captured(_without_running_statistics(self.factory()), self.head)
         module.check(shape, outputs)
         return module
 
@@ -95,3 +100,46 @@ class _Captured(nn.Module):
                 f"the network changes its outputs after {self._path!r}: return the readout's own outputs"
             )
         self.train(training)
+
+
+class _Frozen(nn.Module):
+    """A batch norm whose statistics stay what they were; scale and shift are trained."""
+
+    mean: Tensor
+    var: Tensor
+
+    def __init__(self, norm: Any) -> None:
+        super().__init__()
+        self.weight, self.bias, self.eps = norm.weight, norm.bias, norm.eps
+        self.register_buffer("mean", norm.running_mean.clone())
+        self.register_buffer("var", norm.running_var.clone())
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        return nn.functional.batch_norm(inputs, self.mean, self.var, self.weight, self.bias, eps=self.eps)
+
+
+def _without_running_statistics(module: nn.Module) -> nn.Module:
+    for name, part in [*module.named_modules()]:
+        if not isinstance(part, nn.modules.batchnorm._BatchNorm) or not part.track_running_stats:
+            continue
+        assert part.running_mean is not None
+        assert part.running_var is not None
+        fresh = bool((part.running_mean == 0).all() and (part.running_var == 1).all())
+        norm = _group_norm(part) if fresh else _Frozen(part)
+        _tell("became group norms" if fresh else "keep the statistics that they came with")
+        if not name:
+            return norm
+        owner, _, own = name.rpartition(".")
+        setattr(module.get_submodule(owner), own, norm)
+    return module
+
+
+def _group_norm(norm: Any) -> nn.GroupNorm:
+    channels = norm.num_features
+    return nn.GroupNorm(channels // 8 if channels % 8 == 0 else 1, channels, norm.eps, norm.affine)
+
+
+@lru_cache
+def _tell(what: str) -> None:
+    """Once in a process, however often a network is built."""
+    logging.getLogger("engram").info("batch norms of the custom network %s", what)
