@@ -73,12 +73,13 @@ def find(text: str | os.PathLike[str], **settings: Any) -> Source:
     )
 
 
-def load_problem(text: str | os.PathLike[str], *, seed: int = 0, **settings: Any) -> Problem:
-    """Load a built-in dataset, a file, or a folder.
+def load_problem(text: Any, *, seed: int = 0, metric: str | None = None, **settings: Any) -> Problem:
+    """Load a built-in dataset, a file, a folder, or a dataset of PyTorch or Hugging Face.
 
     Args:
-        text: a built-in name or a path.
+        text: a built-in name, a path, a map-style `torch.utils.data.Dataset` of pairs, a `datasets.Dataset` or `DatasetDict`.
         seed: of the split, where the data are not split.
+        metric: by which it is chosen and judged (`Problem.scored_by`); by the task when None.
         settings: `target`, `group`, `split`, `task`.
 
     Returns:
@@ -91,7 +92,9 @@ def load_problem(text: str | os.PathLike[str], *, seed: int = 0, **settings: Any
         >>> load_problem("digits").task.shape
         (1, 8, 8)
     """
-    return find(text, **settings).load(seed)
+    source: Any = find(text, **settings) if isinstance(text, str | os.PathLike) else _held(text, settings)
+    problem = source.load(seed)
+    return problem if metric is None else problem.scored_by(metric)
 
 
 def raw_inputs(text: str, side: int | None = None) -> Any:
@@ -113,6 +116,17 @@ def raw_inputs(text: str, side: int | None = None) -> Any:
     if side is not None and "size" in getattr(source, "__dataclass_fields__", {}):
         source = replace(source, size=side)  # type: ignore[type-var]
     return source.raw()
+
+
+def _held(dataset: Any, settings: dict[str, Any]) -> Any:
+    """What is in memory already."""
+    from .in_memory import InMemory, is_dataset
+
+    if not is_dataset(dataset):
+        raise DataError(
+            f"{type(dataset).__name__} is no source: give a name, a path, or a dataset of PyTorch or Hugging Face"
+        )
+    return InMemory(dataset, **settings)
 
 
 def _reads(cls: Any, path: Path) -> bool:

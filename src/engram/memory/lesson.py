@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.utils.data import TensorDataset
 
 from ..data.targets import Classes
 from ..samples.synthetic import Synthetic, scores_of
@@ -55,6 +56,17 @@ class Lesson:
     def hard(self, classes: int | None) -> Synthetic:
         """Samples with the scores of their classes, or with their numbers."""
         return Synthetic(self.inputs, scores_of(self.targets, classes or 0, self.inputs))
+
+    def dataset(self) -> TensorDataset:
+        """Pairs for a `DataLoader`: normalised inputs, and class numbers or standardised numbers.
+
+        Example:
+            >>> import engram
+            >>> memory = engram.distill(engram.load_problem("wine"), steps=1)
+            >>> Lesson.of(memory).dataset()[2][1]
+            tensor(2)
+        """
+        return TensorDataset(self.inputs, self.targets)
 
     def soft(self) -> Synthetic:
         """Samples with the scores of their probabilities, which cross-entropy reads."""
