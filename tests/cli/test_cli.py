@@ -334,3 +334,30 @@ def test_pixels_that_would_be_clipped_are_refused(capsys):
             Image.fromarray(np.full((6, 6), 999, dtype=np.uint16)).save(f"p/{name}/{k}.png")
     assert call("distill", "p") == 2
     assert "8 bits" in capsys.readouterr().err
+
+
+def test_compare_puts_scores_side_by_side_and_says_why_they_do_not_compare(wine_file, capsys):
+    assert call("distill", "wine", *FAST, "--metric", "f1", "--time", "30s", "--out", "f.engram") == 0
+    capsys.readouterr()
+    assert call("compare", wine_file, "f.engram", "--json") == 0
+    found = json.loads(capsys.readouterr().out)
+    own = found["files"][str(wine_file)]
+    assert own["test, engram"]["n"] == 2
+    assert (own["metric"], found["files"]["f.engram"]["metric"]) == ("accuracy", "F1")
+    assert found["notes"] == ["f.engram: another metric than w.engram"]
+    assert call("compare", wine_file, "f.engram") == 0
+    assert "validation" in capsys.readouterr().out
+    assert call("compare", wine_file) == 2
+
+
+def test_folds_print_errors_of_splits(capsys):
+    assert call("distill", "wine", *FAST, "--folds", "2", "--panel", "none") == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "standard error over 2 splits" in shown
+    assert Path("wine.folds/1.engram").is_file()
+
+
+@pytest.mark.parametrize("span", ["0", "ten", "-1s", "inf"])
+def test_a_span_of_time_is_a_number_and_a_unit(span, capsys):
+    assert call("distill", "wine", "--time", span) == 2
+    assert "write 90s, 10m or 2h" in capsys.readouterr().err

@@ -13,6 +13,7 @@ __all__ = [
     "panel_options",
     "seed_option",
     "source_options",
+    "span_of",
     "strict_option",
 ]
 
@@ -42,6 +43,11 @@ def _listed(context: click.Context, parameter: click.Parameter, given: str | Non
 def source_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """Options that say how a source is read."""
     for option in (
+        click.option(
+            "--metric",
+            help="By what samples are chosen and judged: accuracy, balanced-accuracy, auroc, f1; r2, mae (the share of the "
+            "absolute error explained). By the task if absent.",
+        ),
         click.option("--drop-missing", is_flag=True, default=None, help="Leave out rows without a target."),
         click.option(
             "--column",
@@ -115,3 +121,20 @@ def budget_of(per_class: int | None, items: int | None, size: str | None) -> Any
     if items is not None:
         return Items(items)
     return Bytes(parse_size(size)) if size is not None else None
+
+
+_UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}
+
+
+def span_of(context: click.Context, parameter: click.Parameter, given: str | None) -> float | None:
+    """Seconds of a span of time: a number, with s, m or h behind it."""
+    if given is None:
+        return None
+    number, unit = (given[:-1], given[-1]) if given[-1:] in _UNITS else (given, "s")
+    try:
+        seconds = float(number) * _UNITS[unit]
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds < float("inf"):
+        raise click.BadParameter(f"{given!r} is no span of time: write 90s, 10m or 2h", context, parameter)
+    return seconds

@@ -124,9 +124,9 @@ class Bars:
         self._progress.update(self._tasks[now.stage], completed=now.done, state=now.state)
 
 
-def scores_table(scores: Any, title: str, found: Any) -> None:
+def scores_table(scores: Any, title: str, found: Any, over: str = "networks") -> None:
     """Full data, engram and baselines at equal items and equal bytes, and the verdict, on standard output."""
-    table = Table(title=title, title_justify="left", caption_justify="left", caption=_caption(scores))
+    table = Table(title=title, title_justify="left", caption_justify="left", caption=_caption(scores, over))
     for heading in ("trained on", "items", "bytes", scores.metric, "engram minus it"):
         table.add_column(heading, justify="left" if heading == "trained on" else "right", no_wrap=True)
     order = ["full", "engram", *[n for n in scores.rows if n not in ("full", "engram") and not n.endswith("_bytes")]]
@@ -189,11 +189,11 @@ def _panel_table(panel: Any) -> Table:
     return table
 
 
-def _caption(scores: Any) -> str:
-    n = len(scores.rows["engram"].runs)
+def _caption(scores: Any, over: str) -> str:
+    n, drawn = len(scores.rows["engram"].runs), " (and draws, for random rows)" if over == "networks" else ""
     ceiling = scores.rows.get("full")
     which = f"; all data: {ceiling.note}" if ceiling is not None and ceiling.note else ""
-    return f"test {scores.metric}, mean ± standard error over {n} networks (and draws, for random rows){which}"
+    return f"test {scores.metric}, mean ± standard error over {n} {over}{drawn}{which}"
 
 
 def _plus_minus(value: Mapping[str, Any], signed: bool = False, digits: int = 4) -> str:

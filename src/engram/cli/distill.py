@@ -1,5 +1,6 @@
 """engram distill SOURCE: real data in, an engram out, replayed and judged."""
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from ._options import (
     panel_options,
     seed_option,
     source_options,
+    span_of,
     strict_option,
 )
 from ._terminal import Bars, conclude, emit, say, scores_table, verbosity_options
@@ -36,6 +38,13 @@ from ._terminal import Bars, conclude, emit, say, scores_table, verbosity_option
 )
 @click.option("--steps", type=int, help="Outer steps; the method's own if absent.")
 @click.option(
+    "--time",
+    "seconds",
+    metavar="SPAN",
+    callback=span_of,
+    help="Longest distilling (90s, 10m, 2h), after which the best so far is kept; such a run is as repeatable as the clock.",
+)
+@click.option(
     "--quick", is_flag=True, help="A paper's setting at the scale of a CPU; a third of the steps of any other method."
 )
 @click.option(
@@ -47,6 +56,11 @@ from ._terminal import Bars, conclude, emit, say, scores_table, verbosity_option
 )
 @seed_option
 @click.option("--seeds", default=5, show_default=True, help="Networks per row of the evaluation; 0 skips it.")
+@click.option(
+    "--folds",
+    type=click.IntRange(2),
+    help="Random splits to distil and judge: errors are then those of splits (small tables).",
+)
 @click.option("--full-steps", type=click.IntRange(1), help="Steps of training on all data; by its size if absent.")
 @panel_options
 @strict_option
@@ -68,10 +82,12 @@ def command(
     auto: bool,
     dtype: str | None,
     steps: int | None,
+    seconds: float | None,
     quick: bool,
     teaches: Any,
     seed: int,
     seeds: int,
+    folds: int | None,
     full_steps: int | None,
     panel: Any,
     judges: tuple[str, ...],
@@ -104,18 +120,21 @@ def command(
         raise click.UsageError("--seeds and --steps are at least 0")
     say("loading")
     from ..samples.budget import Precision
+    from ..workflow.folds import run_folds
     from ..workflow.journey import run
 
     with Bars() as bars:
-        outcome = run(
+        carry_out = run if folds is None else partial(run_folds, folds=folds)
+        outcome: Any = carry_out(
             source,
-            method,
+            method=method,
             out=out,
             budget=budget,
             auto=auto,
             network=network,
             precision=Precision(dtype) if dtype else None,
             steps=steps,
+            seconds=seconds,
             quick=quick,
             teaches=teaches,
             seed=seed,
@@ -133,6 +152,11 @@ def command(
         )
     if as_json:
         emit(outcome.as_json())
+    elif folds is not None:
+        title = (
+            f"{outcome.outcomes[0].problem.name}: {outcome.outcomes[0].engram.items} synthetic samples, {folds} splits"
+        )
+        scores_table(outcome.scores, title, outcome.verdict, "splits")
     else:
         _show(outcome)
     conclude(outcome.verdict, strict)

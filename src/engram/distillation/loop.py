@@ -92,13 +92,16 @@ def iterate(
         yield state, metrics
 
 
-def run(plan: Plan, problem: Problem, start: Run | None = None) -> Iterator[tuple[Run, Metrics]]:
+def run(
+    plan: Plan, problem: Problem, start: Run | None = None, seconds: float | None = None
+) -> Iterator[tuple[Run, Metrics]]:
     """Iterate with validation: the best canvases on `select` are kept, and a loss that is not finite stops.
 
     Args:
         plan: what is distilled, and how.
         problem: real data.
         start: a run to continue.
+        seconds: after which no further step is begun, those of `start` included; the last is validated. None: no limit.
 
     Yields:
         The run after every step (first: before any), and the step's metrics.
@@ -124,7 +127,8 @@ def run(plan: Plan, problem: Problem, start: Run | None = None) -> Iterator[tupl
             yield replace(current, status=f"diverged at step {current.step}"), metrics
             return
         current = replace(current, state=state, step=current.step + 1)
-        if current.step % every == 0 or current.step == method.steps:
+        late = seconds is not None and time.perf_counter() - begun > seconds
+        if current.step % every == 0 or current.step == method.steps or late:
             canvases = method.export(state)
             value = _validate(canvases, problem, training, precision)
             history = (*current.history, (current.step, float(metrics.get("loss", float("nan"))), value))
@@ -134,6 +138,8 @@ def run(plan: Plan, problem: Problem, start: Run | None = None) -> Iterator[tupl
             current = replace(current, history=history)
         current = replace(current, seconds=time.perf_counter() - begun)
         yield current, metrics
+        if late:
+            return
 
 
 def validation_interval(steps: int, problem: Problem) -> int:

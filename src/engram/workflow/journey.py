@@ -41,7 +41,7 @@ _LONG = 3600
 
 
 def run(
-    source: str | Path | Problem,
+    source: Any,
     method: Method | str | None = None,
     *,
     out: str | Path | None = None,
@@ -50,6 +50,7 @@ def run(
     network: Network | str | None = None,
     precision: Precision | None = None,
     steps: int | None = None,
+    seconds: float | None = None,
     quick: bool = False,
     teaches: defaults.Teaches = "any",
     seed: int = 0,
@@ -72,7 +73,7 @@ def run(
     ``resume=True`` continues either, bit for bit.
 
     Args:
-        source: a built-in name, a file, a folder, or a problem.
+        source: a built-in name, a file, a folder, a dataset of PyTorch or Hugging Face, or a problem.
         method: a method or its word; by the kind of data when None.
         out: the file to write; ``SOURCE.engram`` here when None. ``NAME.run`` beside it holds the rest.
         budget: how much synthetic data.
@@ -80,6 +81,7 @@ def run(
         network: the architecture.
         precision: of stored inputs.
         steps: outer steps.
+        seconds: of outer steps, after which the best so far is kept; None for no limit.
         quick: a paper's setting at the scale of a CPU; for any other method a third of its steps.
         teaches: whom, where no method is named: any training, or the engram's own replay alone.
         seed: of every draw, the split included.
@@ -109,6 +111,8 @@ def run(
         ...     outcome.file.name, outcome.engram.items
         ('wine.engram', 3)
     """
+    if seconds is not None and not seconds > 0:
+        raise SettingError(f"{seconds:g} seconds leave no time to distil")
     if auto and budget is not None:
         raise SettingError("auto chooses the budget: give no other")
     given = sorted(key for key, value in settings.items() if value is not None)
@@ -154,7 +158,7 @@ def run(
         )
         if plan.reason:
             LOGGER.info("chosen: %s", plan.reason)
-        journey = _Journey(plan, problem, protocol, out, folder, seen, show_real)
+        journey = _Journey(plan, problem, protocol, out, folder, seen, show_real, seconds)
         outcome = journey.carry_out(resume, place)
         if sheet is not None:
             with never_fatal("the report could not be written"):
@@ -167,8 +171,10 @@ def run(
         torch.set_num_threads(threads)
 
 
-def _name(source: str | Path) -> str:
-    """A file without its ending; a built-in source with its settings, points and all."""
+def _name(source: Any) -> str:
+    """A file without its ending; a built-in source with its settings, points and all; nothing for what is in memory."""
+    if not isinstance(source, str | Path):
+        return ""
     return Path(source).stem if Path(source).exists() else Path(source).name
 
 
@@ -183,6 +189,7 @@ class _Journey:
     folder: RunFolder
     watch: Watch
     show_real: bool = False
+    seconds: float | None = None
 
     def carry_out(self, resume: bool, device: str) -> Outcome:
         """Distil unless that is done, judge unless that is done."""
@@ -231,7 +238,7 @@ class _Journey:
             prepare(problem, plan.training, plan.seed, lambda done: self.watch(Progress("preparing", done)))
         saved, current, total = time.perf_counter(), last, max(plan.method.steps, 1)
         try:
-            for current, metrics in outer_loop(plan, problem, last):
+            for current, metrics in outer_loop(plan, problem, last, self.seconds):
                 if not metrics and plan.method.steps > current.step:
                     self.tell_time(current)
                 loss = f"loss {metrics['loss']:.4g}, " if "loss" in metrics else ""
@@ -253,6 +260,8 @@ class _Journey:
                     plan.method.steps,
                 )
             raise
+        if current.status == "running" and current.step < plan.method.steps:
+            LOGGER.info("%g seconds are over: %s of %s outer steps were taken", self.seconds, current.step, total)
         if current.step < total:
             self.watch(Progress("distilling", 1.0))
         with never_fatal("the run folder could not be written"):
