@@ -357,7 +357,7 @@ def test_folds_print_errors_of_splits(capsys):
     assert Path("wine.folds/1.engram").is_file()
 
 
-@pytest.mark.parametrize("span", ["0", "ten", "-1s", "inf"])
+@pytest.mark.parametrize("span", ["0", "-1s", "0.0h"])
 def test_a_span_of_time_is_a_number_and_a_unit(span, capsys):
     assert call("distill", "wine", "--time", span) == 2
     assert "write 90s, 10m or 2h" in capsys.readouterr().err

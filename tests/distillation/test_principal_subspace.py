@@ -151,12 +151,12 @@ def test_samples_stay_unless_rows_say_otherwise(wine, monkeypatch, missed, stays
     assert found.reason.startswith("samples") == stays
 
 
-@pytest.mark.parametrize("metric", list(Metric))
+@pytest.mark.parametrize("metric", [Metric.ACCURACY, Metric.BALANCED_ACCURACY, Metric.R2, Metric.MAE])
 def test_losses_of_rows_mean_one_less_the_score(metric):
     generator = torch.Generator().manual_seed(0)
     answers = torch.randn(2, 30, 3, generator=generator)
     targets = torch.randint(3, (30,), generator=generator)
-    if metric is Metric.R2:
+    if not metric.of_classes:
         targets = torch.randn(30, 3, generator=generator)
     assert torch.allclose(1 - row_losses(metric, answers, targets).mean(-1), score(metric, answers, targets), atol=1e-5)
 

@@ -1,5 +1,6 @@
 """Options that commands share."""
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -13,7 +14,6 @@ __all__ = [
     "panel_options",
     "seed_option",
     "source_options",
-    "span_of",
     "strict_option",
 ]
 
@@ -30,6 +30,20 @@ def _kinds(context: click.Context, parameter: click.Parameter, given: tuple[str,
         if not (name and equals and kind):
             raise click.UsageError(f"--column takes NAME=KIND, not {text!r}")
     return {name: kind for name, _, kind in pairs} or None
+
+
+def _time(context: click.Context, parameter: click.Parameter, given: tuple[str, ...]) -> str | None:
+    """A column; of distil also a span, which goes into the context."""
+    columns = []
+    for text in given:
+        seconds = span_of(text) if context.info_name == "distill" else None
+        if seconds is None:
+            columns.append(text)
+        else:
+            context.meta["seconds"] = seconds
+    if len(columns) > 1:
+        raise click.UsageError(f"--time takes one column, not {', '.join(columns)}")
+    return columns[0] if columns else None
 
 
 def _several(context: click.Context, parameter: click.Parameter, given: tuple[str, ...]) -> tuple[str, ...] | None:
@@ -66,6 +80,23 @@ def source_options(function: Callable[..., Any]) -> Callable[..., Any]:
         ),
         click.option("--split", metavar="COLUMN", help="Column that says train, test (and select) for each row."),
         click.option("--group", metavar="COLUMN", help="Column whose equal values stay in one split."),
+        click.option("--window", type=int, help="Points of a series that are seen, where --horizon is given."),
+        click.option("--horizon", type=int, help="Forecast: so many points of a series from those before."),
+        click.option(
+            "--time",
+            multiple=True,
+            metavar="COLUMN",
+            callback=_time,
+            help="Column by which points of series are ordered. (distill: a span, 90s, 10m or 2h, is the longest distilling.)",
+        ),
+        click.option(
+            "--series-id", metavar="COLUMN", help="Column that tells series apart, in a table of one point a row."
+        ),
+        click.option(
+            "--kind",
+            type=click.Choice(["rows", "series", "images"]),
+            help="What arrays hold; by their values if absent. A table's columns are series only where this says so.",
+        ),
         click.option("--size", type=int, help="Side to which images of a folder are scaled; as they are if absent."),
         click.option("--test", metavar="FILE", help="Held-out rows; a fifth of SOURCE if absent."),
         click.option(
@@ -124,17 +155,19 @@ def budget_of(per_class: int | None, items: int | None, size: str | None) -> Any
 
 
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}
+_SPAN = re.compile(r"(-?\d+(?:\.\d+)?)([smh]?)")
 
 
-def span_of(context: click.Context, parameter: click.Parameter, given: str | None) -> float | None:
-    """Seconds of a span of time: a number, with s, m or h behind it."""
-    if given is None:
+def span_of(text: str) -> float | None:
+    """Seconds of a span of time, a number with s, m or h behind it; None for anything else.
+
+    Raises:
+        UsageError: a span that is not positive.
+    """
+    found = _SPAN.fullmatch(text)
+    if found is None:
         return None
-    number, unit = (given[:-1], given[-1]) if given[-1:] in _UNITS else (given, "s")
-    try:
-        seconds = float(number) * _UNITS[unit]
-    except ValueError:
-        seconds = 0.0
-    if not 0 < seconds < float("inf"):
-        raise click.BadParameter(f"{given!r} is no span of time: write 90s, 10m or 2h", context, parameter)
+    seconds = float(found[1]) * _UNITS[found[2] or "s"]
+    if not seconds > 0:
+        raise click.UsageError(f"--time {text} leaves no time to distil: write 90s, 10m or 2h")
     return seconds

@@ -14,7 +14,6 @@ from ._options import (
     panel_options,
     seed_option,
     source_options,
-    span_of,
     strict_option,
 )
 from ._terminal import Bars, conclude, emit, say, scores_table, verbosity_options
@@ -37,13 +36,6 @@ from ._terminal import Bars, conclude, emit, say, scores_table, verbosity_option
     "--dtype", type=click.Choice(["float32", "float16", "uint8"]), help="Stored precision; by the data if absent."
 )
 @click.option("--steps", type=int, help="Outer steps; the method's own if absent.")
-@click.option(
-    "--time",
-    "seconds",
-    metavar="SPAN",
-    callback=span_of,
-    help="Longest distilling (90s, 10m, 2h), after which the best so far is kept; such a run is as repeatable as the clock.",
-)
 @click.option(
     "--quick", is_flag=True, help="A paper's setting at the scale of a CPU; a third of the steps of any other method."
 )
@@ -82,7 +74,6 @@ def command(
     auto: bool,
     dtype: str | None,
     steps: int | None,
-    seconds: float | None,
     quick: bool,
     teaches: Any,
     seed: int,
@@ -134,7 +125,7 @@ def command(
             network=network,
             precision=Precision(dtype) if dtype else None,
             steps=steps,
-            seconds=seconds,
+            seconds=click.get_current_context().meta.get("seconds"),
             quick=quick,
             teaches=teaches,
             seed=seed,

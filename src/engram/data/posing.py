@@ -16,8 +16,10 @@ from .metrics import Metric
 from .preprocessing import Preprocessing
 from .preprocessing.columns import Columns
 from .preprocessing.pixels import Pixels
+from .preprocessing.series import Series
 from .preprocessing.vectors import Vectors
 from .reading import Reading, checked, named_splits, require_known, targets_of
+from .series import kind_of
 from .split import Split
 from .targets import Classes, Numbers, Target, rename
 
@@ -38,10 +40,12 @@ def pose_arrays(
     top: float | None,
     class_names: tuple[str, ...] | None,
     names: tuple[str, ...],
+    kind: str | None = None,
 ) -> dict[str, Any]:
     """The fields of a problem of arrays or tensors: see `Problem.from_arrays`."""
     check_task(task)
     x, y = pair(x, y, "data")
+    kind, read = kind_of(x, kind, names)
     if task == "classification" and y.ndim != 1:
         raise DataError(f"targets have shape {y.shape}: give one label per row, for instance y.argmax(1)")
     classify = is_classification(y) if task is None else task == "classification"
@@ -56,8 +60,8 @@ def pose_arrays(
     else:
         share = min(SELECT_SHARE, SELECT_MOST / len(parts["train"][0]))
         parts["train"], parts["select"] = hold_out(*parts["train"], share, classify, seed, "select")
-    posed = _posed(parts, name, classify, top, class_names, names, kinds)
-    return posed | {"notes": (*_told(kinds or {}), *posed["notes"])}
+    posed = _posed(parts, name, classify, top, class_names, names, kinds, kind=kind)
+    return posed | {"notes": (*read, *_told(kinds or {}), *posed["notes"])}
 
 
 def pose_frame(frame: pd.DataFrame, test: pd.DataFrame | None, how: Reading, name: str, seed: int) -> dict[str, Any]:
@@ -146,6 +150,7 @@ def _posed(
     kinds: Mapping[str, Kind] | None = None,
     target_names: tuple[str, ...] = (),
     binary: bool = False,
+    kind: str = "rows",
 ) -> dict[str, Any]:
     """Fit preprocessing and target, encode every split, choose the metric."""
     x, y = parts["train"]
@@ -153,8 +158,13 @@ def _posed(
     if isinstance(x, pd.DataFrame):
         preprocessing = Columns.fit(x, kinds)
         names = preprocessing.names
-    elif x.ndim >= 3:
+    elif kind == "images":
         preprocessing = Pixels.fit(x, top)
+    elif kind == "series":
+        every = [own for own, _ in parts.values()]
+        # Their shape must serve all splits; what is measured is the training rows alone.
+        ragged = any(own.dtype.kind == "f" and bool(np.isnan(own).any()) for own in every)
+        preprocessing = Series.fit(x, max(own.shape[-1] for own in every), ragged)
     else:
         preprocessing = Vectors.fit(x)
     target: Target = Classes.fit(np.concatenate([y for _, y in parts.values()])) if classify else Numbers.fit(y)

@@ -115,9 +115,6 @@ class Problem:
         Args:
             metric: accuracy, balanced-accuracy (whose rows weigh by their classes), auroc, f1; or r2, mae.
 
-        Returns:
-            The problem.
-
         Raises:
             SettingError: a metric of the other task.
 
@@ -218,11 +215,12 @@ class Problem:
         top: float | None = None,
         class_names: tuple[str, ...] | None = None,
         names: tuple[str, ...] = (),
+        kind: Literal["rows", "series", "images"] | None = None,
     ) -> Self:
         """Pose a problem from arrays or tensors; splits that are not given are drawn by seed.
 
         Args:
-            x: (N, d) rows or series, (N, H, W), (N, H, W, C) or (N, C, H, W) images; or a DataFrame.
+            x: (N, d) rows, (N, T) or (N, C, T) series, (N, H, W), (N, H, W, C) or (N, C, H, W) images; or a DataFrame.
             y: (N,) labels or numbers, or (N, C) numbers.
             test: inputs and targets held out; a fifth of the rows when None.
             select: validation inputs and targets; a fifth of the remaining rows when None.
@@ -232,19 +230,20 @@ class Problem:
             top: largest value of a pixel, for images.
             class_names: names for whole-number labels 0, 1, ...
             names: of the columns.
+            kind: how (N, T) and (N, C, T) are read; by their values when None, with a note (`data.series.kind_of`).
 
         Returns:
             The problem, preprocessing fitted on the training rows only.
 
         Raises:
-            DataError: not finite, wrong shapes, a constant target, a class with fewer than two rows.
+            DataError: not finite, wrong shapes, a constant target, a class of fewer than two rows.
 
         Example:
             >>> x = torch.randn(40, 8, 8, generator=torch.Generator().manual_seed(0))
             >>> Problem.from_arrays(x, torch.arange(40) % 4).task.shape
             (1, 8, 8)
         """
-        return cls(**pose_arrays(x, y, test, select, name, seed, task, top, class_names, names))
+        return cls(**pose_arrays(x, y, test, select, name, seed, task, top, class_names, names, kind))
 
     @classmethod
     def from_frame(

@@ -6,7 +6,10 @@ from ..data.preprocessing.pixels import Pixels
 from ..data.problem import Problem
 from ..learning.network import Network
 from ..learning.networks.convnet import ConvNet
+from ..learning.networks.decomposed_linear import DecomposedLinear
+from ..learning.networks.fcn import FCN
 from ..learning.networks.mlp import MLP
+from ..learning.networks.random_convolutions import RandomConvolutions
 from ..learning.training import Training
 from ..samples.budget import Precision
 from .combined import Combined
@@ -46,6 +49,8 @@ def network(problem: Problem) -> Network:
         MLP(width=128, depth=1, activation='tanh')
     """
     shape = problem.task.shape
+    if len(shape) == 2:
+        return RandomConvolutions() if problem.classes else DecomposedLinear()
     if len(shape) != 3 or min(shape[1:]) < 4:
         return MLP(activation="tanh")
     if _large(problem):
@@ -76,11 +81,16 @@ def training(problem: Problem, architecture: Network | None = None, method: Meth
     if own is not None:
         result: Training = own(architecture)
         return result
-    return _tuned(problem).on(architecture or network(problem))
+    architecture = architecture or network(problem)
+    if getattr(architecture, "fixed_features", False):
+        return Training.default(architecture, steps=0)
+    return _tuned(problem).on(architecture)
 
 
 def _tuned(problem: Problem) -> Training:
     """The training with the network for which its rate was chosen."""
+    if len(problem.task.shape) == 2:
+        return Training.default(FCN(), steps=100)
     if len(problem.task.shape) != 3:
         return Training.default(MLP(), steps=50, rate=1e-3)
     if not _large(problem):
@@ -142,6 +152,8 @@ def _for_replay(problem: Problem) -> PerformanceMatching:
         return PerformanceMatching(rate=0.05, batch=128, pool=10, temperature=0.07)
     if len(problem.task.shape) == 3:
         return PerformanceMatching()
+    if len(problem.task.shape) == 2:
+        return PerformanceMatching(steps=600, rate=0.03, label_rate=0.01, pool=4, batch=256)
     noise = round(min(0.5, 10 / len(problem.train) ** 0.5), 3)
     return PerformanceMatching(
         steps=400, rate=0.02, label_rate=0.02, pool=4, networks=4, batch=512, temperature=0.5, noise=noise

@@ -69,7 +69,9 @@ class DistillationSampler(BaseEstimator):  # type: ignore[misc]
         X = X if isinstance(X, pd.DataFrame) else np.asarray(X)
         y = np.asarray(y)
         # There is nothing to test here: what `Problem` holds as a test split is never read.
-        problem = Problem.from_arrays(X, y, test=(X, y), seed=seed)
+        problem = Problem.from_arrays(
+            X, y, test=(X, y), seed=seed, kind=None if isinstance(X, pd.DataFrame) else "rows"
+        )
         regression = problem.classes is None
         budget = Items(self.items or 10) if self.items or regression else PerClass(self.per_class)
         self.engram_ = distill(problem, self.method, budget=budget, network=self.network, steps=self.steps, seed=seed)

@@ -10,18 +10,22 @@ from typing import Any
 
 import numpy as np
 import torch
+from scipy.linalg import LinAlgWarning
 from sklearn.exceptions import ConvergenceWarning
 from threadpoolctl import threadpool_limits
 from torch import Tensor
 
 from ..data.metrics import score
+from ..data.preprocessing.vectors import Vectors
 from ..data.problem import Problem
+from ..data.split import Split
 from ..distillation.labels import relabelled
 from ..errors import DivergenceError
 from ..learning.experts import Experts, Watch, learn, share_done
 from ..learning.fitting import Fitted, fit, outputs
 from ..learning.network import Network, initialise, large_image, model_of
-from ..learning.training import Descent, Loss, Phase, Training
+from ..learning.networks.random_convolutions import RandomConvolutions
+from ..learning.training import Descent, Loss, Phase, Ridge, Training
 from ..numerics.optimizers import Adam, Params
 from ..random import minibatch
 from ..samples.canvas.plain import Plain
@@ -32,6 +36,11 @@ __all__ = ["Full", "Tuned", "full_steps", "train_full", "train_tuned"]
 _LINEAR_ROWS = 10_000
 _TREE_ROWS = 100_000
 _RATE = 3e-3
+_PENALTIES = (1e-4, 1e-3, 1e-2, 1e-1)
+_KERNELS = 1000
+"""Random convolutions of the ceiling of series."""
+_AS_THEY_ARE = Vectors(torch.zeros(0), torch.ones(0))
+"""Features that need no preparing."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,6 +99,8 @@ def train_full(
     Returns:
         The networks.
     """
+    if getattr(network, "fixed_features", False):
+        return _by_readout(problem, network, seeds)
     loss = Loss.CROSS_ENTROPY if problem.classes else Loss.SQUARED
     begun = time.perf_counter()
     # Large images fill a core by themselves: network by network, at half precision.
@@ -103,6 +114,17 @@ def train_full(
     fitted = Fitted(model_of(network, problem.task), params)
     seconds = (time.perf_counter() - begun) / len(seeds)
     return Full(fitted, torch.cat([scores for _, scores in found]), seconds, loss)
+
+
+def _by_readout(problem: Problem, network: Network, seeds: list[int]) -> Full:
+    """Networks whose features stay as drawn: the penalty of the readout is what `select` chooses."""
+    begun, split = time.perf_counter(), problem.validation
+    found = []
+    for penalty in _PENALTIES:
+        fitted = fit(Training(network, (Phase(Ridge(penalty)),)), problem.task, {"main": problem.train}, seeds)
+        found.append((score(problem.metric, outputs(fitted, split), split.targets).cpu(), fitted))
+    scores, best = max(found, key=lambda one: float(one[0].mean()))
+    return Full(best, scores, (time.perf_counter() - begun) / len(seeds), Loss.SQUARED)
 
 
 class _Best:
@@ -159,7 +181,7 @@ def _alone(
 
 
 def train_tuned(problem: Problem, seed: int = 0) -> Tuned:
-    """Tune a ridge or logistic regression on `select`, and boosted trees where inputs are no images.
+    """Tune a ridge or logistic regression on `select`, boosted trees where inputs are rows, and random convolutions of series.
 
     Args:
         problem: real data; at most 10,000 random rows are used by linear models, 100,000 by trees.
@@ -186,7 +208,37 @@ def train_tuned(problem: Problem, seed: int = 0) -> Tuned:
         if problem.classes:
             trees = [HistGradientBoostingClassifier(class_weight=uneven, **kind) for kind in kinds]
         found.append(_best(trees, problem, _TREE_ROWS, seed, "boosted trees"))
+    if len(problem.task.shape) == 2:
+        found.append(_convolved(problem, seed))
     return max(found, key=lambda tuned: tuned.select)
+
+
+def _convolved(problem: Problem, seed: int) -> Tuned:
+    """A tuned ridge readout of many random convolutions, standardised: what is best known for short series (MiniRocket)."""
+    from sklearn.linear_model import Ridge, RidgeClassifier
+
+    network = RandomConvolutions(width=_KERNELS)
+    params = initialise(network, problem.task, seed, "ceiling")
+    fitted = Fitted(model_of(network, problem.task), {key: value[None] for key, value in params.items()})
+
+    def seen(split: Split) -> Split:
+        parts = [fitted.features(x)[0].cpu() for x, _, _ in split.to("cpu").batches(256)]
+        return replace(split.to("cpu"), inputs=(torch.cat(parts) - mean) / std, preprocessing=_AS_THEY_ARE)
+
+    mean, std = torch.zeros(()), torch.ones(())
+    rows = minibatch(len(problem.train), _LINEAR_ROWS, 0, seed, "linear")
+    train = seen(problem.train.rows(rows.to(problem.train.device)))
+    mean, std = train.inputs.mean(0), train.inputs.std(0).clamp_min(1e-6)
+    train = replace(train, inputs=(train.inputs - mean) / std)
+    made = RidgeClassifier if problem.classes else Ridge
+    x, y = train.inputs.numpy(), train.targets.numpy()
+    weight = {"class_weight": "balanced"} if problem.train.class_weights is not None else {}
+    with _quiet():
+        models = [made(alpha=alpha, **weight).fit(x, y) for alpha in 10.0 ** np.arange(0, 5)]
+    select, test = seen(problem.validation), seen(problem.test)
+    best = max(models, key=lambda model: score_estimator(model, problem, select))
+    note = f"ridge on {_KERNELS} random convolutions"
+    return Tuned(score_estimator(best, problem, select), score_estimator(best, problem, test), note)
 
 
 def _best(models: list[Any], problem: Problem, most: int, seed: int, name: str) -> Tuned:
@@ -210,4 +262,5 @@ def _quiet() -> Iterator[None]:
     # A penalty at which the solver needs longer is not a failure of the tuned model: `select` decides.
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
+        warnings.simplefilter("ignore", LinAlgWarning)
         yield

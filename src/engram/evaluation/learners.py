@@ -16,9 +16,12 @@ from ..errors import DivergenceError, SettingError, UnknownNameError, nearest
 from ..learning.fitting import fit, outputs
 from ..learning.network import Network, large_image
 from ..learning.networks.convnet import ConvNet
+from ..learning.networks.fcn import FCN
+from ..learning.networks.inception_time import InceptionTime
 from ..learning.networks.mlp import MLP
+from ..learning.networks.random_convolutions import RandomConvolutions
 from ..learning.networks.resnet import ResNet
-from ..learning.training import Descent, Loss, Phase, Training
+from ..learning.training import Descent, Loss, Phase, Ridge, Training
 from ..memory.lesson import Lesson
 from ..numerics.optimizers import SGD, Adam
 from ..spec import render
@@ -161,9 +164,8 @@ def score_estimator(model: Any, problem: Problem, split: Split) -> float:
 
 def _for_numbers(training: Training) -> Training:
     phases = (
-        replace(p, solver=replace(p.solver, loss=Loss.SQUARED))
+        replace(p, solver=replace(p.solver, loss=Loss.SQUARED)) if isinstance(p.solver, Descent) else p
         for p in training.phases
-        if isinstance(p.solver, Descent)
     )
     return Training(training.network, tuple(phases))
 
@@ -193,6 +195,9 @@ LEARNERS: dict[str, Learner] = {
     "convnet-group": _recipe(ConvNet(width=32, norm="group")),
     "mlp-sgd": _recipe(MLP()),
     "resnet": _recipe(ResNet(width=32)),
+    "convolutions": Recipe(Training(RandomConvolutions(width=1000, length=7), (Phase(Ridge()),))),
+    "fcn": _recipe(FCN(width=64), _ADAM),
+    "inception-time": _recipe(InceptionTime(), _ADAM),
     # By these, settings are chosen; the panel has others.
     "linear-svm": Estimator("svm.LinearSVC", "svm.LinearSVR"),
     "3-nn": Estimator("neighbors.KNeighborsClassifier", "neighbors.KNeighborsRegressor", settings={"n_neighbors": 3}),
@@ -210,6 +215,11 @@ _IMAGES = {
     "full": ("field", "field-soft", "field-dsa", "convnet-adam", "convnet-group", "mlp-sgd", "resnet"),
 }
 """Of images of 28 pixels and more, at which the field's networks are aimed."""
+
+_SERIES = {
+    "quick": ("convolutions", "1-nn", "forest"),
+    "full": ("convolutions", "1-nn", "forest", "fcn", "inception-time"),
+}
 
 
 def check_panel(panel: str, judges: Sequence[str] = ()) -> None:
@@ -230,12 +240,13 @@ def learner_names(problem: Problem, panel: str, judges: Sequence[str] = ()) -> l
     """The panel for a kind of data, and whoever is asked beside it.
 
     Args:
-        problem: rows, or images.
+        problem: rows, series, or images.
         panel: none, quick or full.
         judges: further names.
 
     Returns:
         Names in order, none twice.
     """
-    fixed = (_IMAGES if large_image(problem.task.shape) else _ROWS).get(panel, ())
+    series = len(problem.task.shape) == 2
+    fixed = (_SERIES if series else _IMAGES if large_image(problem.task.shape) else _ROWS).get(panel, ())
     return list(dict.fromkeys((*fixed, *judges)))

@@ -16,13 +16,26 @@ from ..errors import NetworkError, SettingError
 from ..numerics.optimizers import Params
 from ..random import isolated
 
-__all__ = ["Model", "Net", "Network", "activation", "image_shape", "initialise", "large_image", "model_of"]
+__all__ = [
+    "Model",
+    "Net",
+    "Network",
+    "activation",
+    "image_shape",
+    "initialise",
+    "large_image",
+    "model_of",
+    "series_shape",
+]
 
 _LARGE = 28 * 28
 
 
 class Network(Protocol):
-    """An architecture, a frozen value. Initialisers may draw from the global generator: `initialise` isolates it."""
+    """An architecture, a frozen value. Initialisers may draw from the global generator: `initialise` isolates it.
+
+    One whose features are meant to stay as they were drawn says ``fixed_features = True``: of it only a readout is learnt.
+    """
 
     def __hash__(self) -> int: ...
 
@@ -210,3 +223,12 @@ def image_shape(shape: tuple[int, ...], network: str) -> tuple[int, int, int]:
     if len(shape) != 3:
         raise SettingError(f"{network} reads images; these inputs have shape {shape}: use mlp or two-layer")
     return shape[0], shape[1], shape[2]
+
+
+def series_shape(shape: tuple[int, ...], network: str) -> tuple[int, int]:
+    """Check that inputs are series (channels, length)."""
+    if len(shape) != 2:
+        raise SettingError(
+            f"{network} reads time series; these inputs have shape {shape}: pass --kind series, or use mlp"
+        )
+    return shape[0], shape[1]

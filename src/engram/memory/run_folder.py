@@ -9,6 +9,7 @@ from typing import Any, Self
 import torch
 from torch import Tensor
 
+from ..data.preprocessing.series import Series
 from ..data.problem import Problem
 from ..errors import ArtefactError, OutputError
 from .container import read_tensors, write_tensors
@@ -18,6 +19,8 @@ from .files import append_line, replace_file
 __all__ = ["RunFolder"]
 
 _SHOWN = 40
+_FEW, _MANY = 10, 1000
+"""Series of a class below which its quantiles would show single ones; those that quantiles are taken of."""
 
 
 @dataclass(frozen=True)
@@ -69,14 +72,20 @@ class RunFolder:
     def start(self, engram: Engram, problem: Problem, seconds: float, show_real: bool = False) -> None:
         """Drop what an older run left, and keep how long distilling took and, where that is wanted, a few real rows."""
         self.folder.mkdir(exist_ok=True)
-        for name in ("results.jsonl", "run.json", "real.safetensors", self.judged.name):
+        for name in ("results.jsonl", "run.json", "real.safetensors", "bands.safetensors", self.judged.name):
             (self.folder / name).unlink(missing_ok=True)
+        own = {"engram": engram.fingerprint}
+        if isinstance(problem.preprocessing, Series):
+            write_tensors(self.folder / "bands.safetensors", {"quantiles": _bands(problem)}, own, force=True)
         if show_real:
-            groups = problem.train.by_class
+            # What was forecast is shown on windows that were not learnt from.
+            forecast = isinstance(problem.preprocessing, Series) and problem.classes is None
+            split = problem.test if forecast else problem.train
+            groups = split.by_class
             rows = torch.cat([group[: max(1, _SHOWN // len(groups))] for group in groups[:_SHOWN]])
-            inputs, targets, _ = problem.train.batch(rows)
+            inputs, targets, _ = split.batch(rows)
             tensors = {"inputs": inputs, "targets": targets}
-            write_tensors(self.folder / "real.safetensors", tensors, {"engram": engram.fingerprint}, force=True)
+            write_tensors(self.folder / "real.safetensors", tensors, own, force=True)
         record = {"engram": engram.fingerprint, "seconds": {"distill": seconds}}
         replace_file(self.folder / "run.json", json.dumps(record).encode())
 
@@ -152,8 +161,30 @@ class RunFolder:
 
     def read_real(self, engram: Engram) -> dict[str, Tensor] | None:
         """The real rows; None where they are missing, damaged, or of another engram."""
+        return self._tensors("real.safetensors", engram)
+
+    def read_bands(self, engram: Engram) -> Tensor | None:
+        """Quantiles of the training series by class (`_bands`); None where they are missing, damaged, or of another engram."""
+        found = self._tensors("bands.safetensors", engram) or {}
+        bands = found.get("quantiles")
+        fits = bands is not None and bands.ndim == 4 and tuple(bands.shape[2:]) == engram.task.shape
+        return bands if fits else None
+
+    def _tensors(self, name: str, engram: Engram) -> dict[str, Tensor] | None:
         try:
-            tensors, manifest = read_tensors(self.folder / "real.safetensors")
+            tensors, manifest = read_tensors(self.folder / name)
         except ArtefactError:
             return None
         return tensors if manifest.get("engram") == engram.fingerprint else None
+
+
+def _bands(problem: Problem) -> Tensor:
+    """(classes, 3, channels, T): 10 %, half and 90 % of at most a thousand training series; NaN where a class has too few to hide one."""
+    found = []
+    for rows in problem.train.by_class:
+        if len(rows) < _FEW:
+            found.append(torch.full((3, *problem.task.shape), float("nan")))
+            continue
+        inputs, *_ = problem.train.batch(rows[:: -(-len(rows) // _MANY)])
+        found.append(torch.quantile(inputs.cpu(), torch.tensor([0.1, 0.5, 0.9]), dim=0))
+    return torch.stack(found)

@@ -9,11 +9,24 @@ from matplotlib.axis import XAxis, YAxis
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-__all__ = ["INK", "STYLE", "fidelity", "history", "inline", "plain_log", "replay", "saved", "scores"]
+__all__ = [
+    "ENGRAM",
+    "FULL",
+    "INK",
+    "OTHER",
+    "STYLE",
+    "fidelity",
+    "history",
+    "inline",
+    "plain_log",
+    "replay",
+    "saved",
+    "scores",
+]
 
 _INK = "#010203"
 """Stands for the page's text colour until the SVG is written."""
-_ENGRAM, _FULL, _OTHER = "#2a9d5c", "#4a7fd4", "#9a9a9a"
+ENGRAM, FULL, OTHER = "#2a9d5c", "#4a7fd4", "#9a9a9a"
 STYLE: Any = {
     "text.color": _INK,
     "axes.edgecolor": _INK,
@@ -40,7 +53,7 @@ def scores(rows: list[dict[str, Any]], metric: str) -> str:
         figure = Figure(figsize=(7, 0.34 * len(rows) + 0.8))
         axes = figure.add_subplot()
         for place, row in enumerate(rows):
-            colour = {"engram": _ENGRAM, "full": _FULL}.get(row["name"], _OTHER)
+            colour = {"engram": ENGRAM, "full": FULL}.get(row["name"], OTHER)
             axes.barh(-place, row["mean"], color=colour, height=0.7)
             if row.get("sem"):
                 axes.errorbar(row["mean"], -place, xerr=row["sem"], color=_INK, capsize=3, linewidth=1.2)
@@ -57,7 +70,7 @@ def history(points: list[list[Any]], metric: str) -> str:
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(7, 2.6))
         axes = figure.add_subplot()
-        axes.plot([p[0] for p in points], [p[2] for p in points], color=_ENGRAM, marker="o", markersize=3)
+        axes.plot([p[0] for p in points], [p[2] for p in points], color=ENGRAM, marker="o", markersize=3)
         axes.set_xlabel("outer step")
         axes.set_ylabel(f"validation {metric}")
         return inline(figure, "Validation score along distillation")
@@ -68,8 +81,8 @@ def replay(curves: dict[str, Any], metric: str) -> str:
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(7, 2.8))
         axes = figure.add_subplot()
-        axes.plot(curves["steps"], curves["engram"], color=_ENGRAM, label="taught by the engram")
-        axes.plot(curves["steps"], curves["full"], color=_FULL, linestyle="--", label="taught by all data")
+        axes.plot(curves["steps"], curves["engram"], color=ENGRAM, label="taught by the engram")
+        axes.plot(curves["steps"], curves["full"], color=FULL, linestyle="--", label="taught by all data")
         axes.set_xlabel("training step")
         axes.set_ylabel(f"validation {metric}")
         axes.legend()
@@ -81,9 +94,9 @@ def fidelity(curves: dict[str, Any], classes: bool) -> str:
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(7, 2.8))
         axes = figure.add_subplot()
-        axes.plot(curves["steps"], curves["cosine"], color=_OTHER, label="cosine of the two gradients")
+        axes.plot(curves["steps"], curves["cosine"], color=OTHER, label="cosine of the two gradients")
         name = "share of equal predictions" if classes else "correlation of predictions"
-        axes.plot(curves["steps"], curves["agreement"], color=_ENGRAM, label=name)
+        axes.plot(curves["steps"], curves["agreement"], color=ENGRAM, label=name)
         axes.set_xlabel("training step")
         axes.set_ylim(top=1.02)
         axes.legend()

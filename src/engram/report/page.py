@@ -12,6 +12,7 @@ from markupsafe import Markup
 from PIL import Image
 
 from ..data.preprocessing.pixels import Pixels
+from ..data.preprocessing.series import Series
 from ..data.targets import Classes
 from ..evaluation.directions import Directions
 from ..evaluation.fidelity import Fidelity
@@ -24,6 +25,7 @@ from ..memory.run_folder import RunFolder
 from ..samples.canvas.seeded import Seeded
 from ..spec import render
 from . import figures
+from . import series as drawn_series
 
 __all__ = ["page"]
 
@@ -37,6 +39,7 @@ _LABELS = {
     "k_center": "k-center",
 }
 _MOST_SAMPLES = 100
+_MOST_WINDOWS = 9
 
 
 def page(engram: Engram, path: Path) -> str:
@@ -86,6 +89,7 @@ def page(engram: Engram, path: Path) -> str:
         },
         curves_figure=Markup(figures.replay(curves, engram.metric.value)) if curves else None,
         fidelity_figure=Markup(figures.fidelity(curves, bool(isinstance(engram.target, Classes)))) if curves else None,
+        series=_series(engram, folder.read_bands(engram), real),
         pictures=_pictures(engram, real),
         heat=_heat(engram, real),
         soft=_soft(engram),
@@ -161,9 +165,30 @@ def _pictures(engram: Engram, real: dict[str, Any] | None) -> dict[str, Any] | N
     return result
 
 
+def _series(engram: Engram, bands: Any, real: dict[str, Any] | None) -> dict[str, Any] | None:
+    """Synthetic series over bands of real ones; of forecasts also each sample with its label, and real windows where they may be shown."""
+    if not isinstance(engram.preprocessing, Series):
+        return None
+    drawn = Markup(drawn_series.samples(engram, bands))
+    result: dict[str, Any] = {"samples": drawn, "bands": bands is not None, "labels": None, "forecasts": None}
+    if isinstance(engram.target, Classes):
+        return result
+    some = slice(0, _MOST_WINDOWS)
+    inputs, targets = engram.samples.inputs[some], engram.samples.targets[some]
+    names = [f"sample {k + 1}" for k in range(len(inputs))]
+    result["labels"] = Markup(drawn_series.forecasts(engram, inputs, targets, None, names))
+    if real is not None:
+        shown = slice(None, None, max(1, len(real["inputs"]) // _MOST_WINDOWS))
+        inputs, targets = real["inputs"][shown][:_MOST_WINDOWS], real["targets"][shown][:_MOST_WINDOWS]
+        predicted = engram.replay().predict(engram.preprocessing.decode(inputs))
+        names = [f"held-out window {k + 1}" for k in range(len(inputs))]
+        result["forecasts"] = Markup(drawn_series.forecasts(engram, inputs, targets, predicted, names))
+    return result
+
+
 def _heat(engram: Engram, real: dict[str, Any] | None) -> dict[str, Any] | None:
     """Rows as a heat map: colour is the distance from the column's mean in standard deviations."""
-    if isinstance(engram.preprocessing, Pixels):
+    if isinstance(engram.preprocessing, Pixels | Series):
         return None
     names = list(getattr(engram.preprocessing, "names", ())) or list(engram.provenance.get("input_names") or [])
     width = engram.samples.inputs.shape[1]

@@ -111,7 +111,7 @@ def run(
         ...     outcome.file.name, outcome.engram.items
         ('wine.engram', 3)
     """
-    if seconds is not None and not seconds > 0:
+    if seconds is not None and seconds <= 0:
         raise SettingError(f"{seconds:g} seconds leave no time to distil")
     if auto and budget is not None:
         raise SettingError("auto chooses the budget: give no other")
@@ -296,8 +296,5 @@ class _Journey:
             found = estimate(self.plan, self.problem, current, self.protocol)
             LOGGER.info("this takes %s", found)
             if found.distilling > _LONG:
-                LOGGER.warning(
-                    "%s is long: --quick takes a setting at the scale of a CPU, --steps N fewer steps, --network "
-                    "convnet:width=32 a smaller network",
-                    in_words(found.distilling),
-                )
+                said = in_words(found.distilling)
+                LOGGER.warning("%s is long: --quick, --steps N or --time 10m shorten it, a smaller --network too", said)

@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 
 from ...errors import DataError
+from ..posing_series import forecast
 from ..problem import Problem
 
 __all__ = ["Arrays"]
@@ -22,6 +23,10 @@ class Arrays:
         path: of the archive; object arrays are refused, since reading them would run a pickle.
         test: an archive with the held-out `x, y`.
         task: classification or regression; read off the targets when None.
+        kind: rows, series or images; read off the values when None.
+        horizon: so many last points of each series are predicted from those before, in place of `y`; or, where the archive
+            holds one long series (T,) or (channels, T), those behind every window.
+        window: points that are seen, of one long series.
 
     Raises:
         DataError: missing arrays, object arrays, a broken archive.
@@ -31,11 +36,17 @@ class Arrays:
     path: str
     test: str | None = None
     task: Literal["classification", "regression"] | None = None
+    kind: Literal["rows", "series", "images"] | None = None
+    horizon: int | None = None
+    window: int | None = None
 
     def load(self, seed: int) -> Problem:
         """Read and split."""
         arrays = self._read()
+        if self.horizon is not None or self.window is not None:
+            return forecast(arrays, self.path, self.horizon, self.window, seed)
         name = Path(self.path).stem
+        how: Any = {"name": name, "seed": seed, "task": self.task, "kind": self.kind}
         if self.test is not None:
             held = replace(self, path=self.test, test=None)._read()
             for path, found in ((self.path, arrays), (self.test, held)):
@@ -44,7 +55,7 @@ class Arrays:
                         f"{path} holds {', '.join(sorted(found)) or 'nothing'}; beside a test file it needs x, y"
                     )
             test = held["x"], held["y"]
-            return Problem.from_arrays(arrays["x"], arrays["y"], test=test, name=name, seed=seed, task=self.task)
+            return Problem.from_arrays(arrays["x"], arrays["y"], test=test, **how)
         if {"x_train", "y_train", "x_test", "y_test"} <= set(arrays):
             val = (arrays["x_val"], arrays["y_val"]) if {"x_val", "y_val"} <= set(arrays) else None
             return Problem.from_arrays(
@@ -52,12 +63,10 @@ class Arrays:
                 arrays["y_train"],
                 test=(arrays["x_test"], arrays["y_test"]),
                 select=val,
-                name=name,
-                seed=seed,
-                task=self.task,
+                **how,
             )
         if {"x", "y"} <= set(arrays):
-            return Problem.from_arrays(arrays["x"], arrays["y"], name=name, seed=seed, task=self.task)
+            return Problem.from_arrays(arrays["x"], arrays["y"], **how)
         raise DataError(
             f"{self.path} holds {', '.join(sorted(arrays)) or 'nothing'}; it needs x_train, y_train, x_test, y_test, or x, y"
         )

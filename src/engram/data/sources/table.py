@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Literal
 import pandas as pd
 
 from ...errors import DataError
+from ..posing_series import Layout, series_of
 from ..problem import Problem
 
 __all__ = ["Table"]
@@ -33,6 +34,11 @@ class Table:
         columns: the only inputs; all when empty.
         kinds: of columns, where they are not to be inferred.
         drop_missing: whether rows without a target are left out.
+        kind: series where the columns are the points of one, in order; rows when None.
+        series_id: of a table with one point a row, the column that tells series apart; other columns are channels.
+        time: the column by which points are ordered; as they stand when None.
+        horizon: points that are predicted from those before; with a window, of one long series whose channels are the columns.
+        window: points that are seen.
 
     Raises:
         DataError: not a table, or no target named.
@@ -49,10 +55,20 @@ class Table:
     columns: tuple[str, ...] = ()
     kinds: Mapping[str, str] = field(default_factory=dict)
     drop_missing: bool = False
+    kind: Literal["rows", "series"] | None = None
+    series_id: str | None = None
+    time: str | None = None
+    horizon: int | None = None
+    window: int | None = None
 
     def load(self, seed: int) -> Problem:
         """Read and split."""
         frame = self.raw()
+        if self.kind == "series" or any((self.series_id, self.time, self.horizon, self.window)):
+            held = None if self.test is None else replace(self, path=self.test).raw()
+            targets = (self.target,) if isinstance(self.target, str) else self.target or ()
+            how = Layout(targets, self.series_id, self.time, self.horizon, self.window, self.columns, self.drop)
+            return series_of(frame, held, how, Path(self.path).stem, seed, self.task)
         if not self.target:
             raise DataError(
                 f"{self.path}: which column is predicted? Pass --target with one of {', '.join(frame.columns)}"

@@ -1,0 +1,205 @@
+"""Problems of series: classes of those in a table, and forecasts, what is seen of a series and what follows."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ..errors import DataError, SettingError, UnknownNameError, nearest
+from .problem import Problem
+from .series import check_times, forecast_splits, from_long
+
+__all__ = ["Layout", "forecast", "posed", "series_of"]
+
+
+def forecast(
+    arrays: Mapping[str, np.ndarray], path: str, horizon: int | None, window: int | None, seed: int
+) -> Problem:
+    """Pose the forecast of an archive's series.
+
+    Args:
+        arrays: `x_train` and `x_test` of many series (N, T), whose last points are predicted; `x` alike, split by seed; or `x`
+            or the only array, (T,) or (channels, T), one long series.
+        path: of the archive, for words.
+        horizon: points that are predicted.
+        window: points that are seen; of many series all before.
+        seed: of the split of many series.
+
+    Returns:
+        A problem of several real targets.
+
+    Raises:
+        SettingError: no horizon, or no window for one long series.
+        DataError: series that are shorter.
+    """
+    name = Path(path).stem
+    if horizon is None:
+        raise SettingError("a window is given and no horizon: how many points are predicted? Pass --horizon")
+    train = next((arrays[key] for key in ("x_train", "x") if key in arrays), None)
+    if train is None:
+        if len(arrays) != 1:
+            raise DataError(f"{path} holds {', '.join(sorted(arrays))}: name the series x, or x_train and x_test")
+        (train,) = arrays.values()
+    long = train.ndim == 1 or (train.ndim == 2 and window is not None and "x_train" not in arrays)
+    if long:
+        if window is None:
+            raise SettingError(f"{path} holds one long series: how many points are seen? Pass --window")
+        return posed(forecast_splits(train, window, horizon), name, seed)
+    parts = {"train": _last(train, horizon, window, path)}
+    if "x_test" in arrays:
+        parts["test"] = _last(arrays["x_test"], horizon, window, path)
+    if "x_val" in arrays:
+        parts["select"] = _last(arrays["x_val"], horizon, window, path)
+    return posed(parts, name, seed)
+
+
+def posed(parts: Mapping[str, tuple[np.ndarray, np.ndarray]], name: str, seed: int) -> Problem:
+    """Windows and what follows them as a problem; splits that are missing are drawn by seed."""
+    return Problem.from_arrays(
+        *parts["train"],
+        test=parts.get("test"),
+        select=parts.get("select"),
+        name=name,
+        seed=seed,
+        task="regression",
+        kind="series",
+    )
+
+
+def _last(series: np.ndarray, horizon: int, window: int | None, path: str) -> tuple[np.ndarray, np.ndarray]:
+    """The last points of each series, and those before."""
+    seen = series.shape[-1] - horizon if window is None else window
+    if horizon < 1 or seen < 2 or seen + horizon > series.shape[-1]:
+        raise DataError(
+            f"{path}: series of {series.shape[-1]} points hold no window of {seen} and {horizon} points behind: shorten --horizon or --window"
+        )
+    place = series.shape[-1] - horizon
+    return series[..., place - seen : place], series[..., place:].reshape(len(series), -1)
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How series stand in a table.
+
+    Args:
+        targets: the class or number of each series; of forecasts the channels that are predicted, all when empty.
+        series_id: the column that tells series apart; None where a row is a series, or the table is one.
+        time: the column by which points are ordered.
+        horizon: points that are predicted.
+        window: points that are seen.
+        columns: channels, or points; all others when empty.
+        drop: columns that are none.
+    """
+
+    targets: tuple[str, ...] = ()
+    series_id: str | None = None
+    time: str | None = None
+    horizon: int | None = None
+    window: int | None = None
+    columns: tuple[str, ...] = ()
+    drop: tuple[str, ...] = ()
+
+    def channels(self, frame: pd.DataFrame, but: tuple[str, ...]) -> list[str]:
+        """Columns of numbers that are left."""
+        for name in (*self.targets, self.series_id, self.time, *self.columns, *self.drop):
+            if name is not None and name not in frame:
+                raise UnknownNameError(f"column {name!r} is not in the table; {nearest(name, frame.columns)}")
+        left = [c for c in self.columns or frame.columns if c not in (*but, *self.drop, self.series_id, self.time)]
+        for name in left:
+            if not pd.api.types.is_numeric_dtype(frame[name]):
+                raise DataError(
+                    f"column {name!r} of a series holds words ({frame[name].dropna().iloc[0]!r}): leave it out with --drop, or make it numbers"
+                )
+        if not left:
+            raise DataError("the table has no column of numbers besides those that are named: there is no series")
+        return left
+
+
+def series_of(
+    frame: pd.DataFrame, test: pd.DataFrame | None, how: Layout, name: str, seed: int, task: Any = None
+) -> Problem:
+    """Pose a table of series: one a row, one point a row, or one long series that is forecast.
+
+    Args:
+        frame: the table.
+        test: held-out series; a fifth when None.
+        how: what stands where.
+        name: for tables and files.
+        seed: of the split.
+        task: read off the target when None.
+
+    Returns:
+        The problem.
+
+    Raises:
+        UnknownNameError: a column that is not there.
+        DataError: gaps, double times, words, a class that changes within a series.
+        SettingError: settings that exclude one another.
+    """
+    if how.window is not None and how.horizon is None:
+        raise SettingError("a window is given and no horizon: how many points are predicted? Pass --horizon")
+    if how.horizon is not None and how.series_id is None:
+        return _long_series(frame, test, how, name, seed)
+    if how.time is not None and how.series_id is None:
+        raise SettingError(
+            "--time orders the points of series: say which column tells them apart (--series-id), or what is predicted (--horizon)"
+        )
+    if how.horizon is None and len(how.targets) != 1:
+        raise DataError(f"{len(how.targets)} targets are named: series have one class or number each (--target COLUMN)")
+    parts = {"train": _many(frame, how)} | ({} if test is None else {"test": _many(test, how)})
+    if how.horizon is not None:
+        cut = {part: _last(x, how.horizon, how.window, name) for part, (x, _) in parts.items()}
+        return posed(cut, name, seed)
+    return Problem.from_arrays(*parts["train"], test=parts.get("test"), name=name, seed=seed, task=task, kind="series")
+
+
+def _many(frame: pd.DataFrame, how: Layout) -> tuple[np.ndarray, np.ndarray]:
+    """Series and their targets (their ids where they are forecast)."""
+    but = () if how.horizon is not None else how.targets
+    channels = how.channels(frame, but)
+    if how.series_id is None:
+        target = frame[how.targets[0]]
+        if target.isna().any():
+            raise DataError(f"target {how.targets[0]!r} is missing in row {int(target.isna().to_numpy().argmax())}")
+        return frame[channels].to_numpy(dtype=np.float64), target.infer_objects().to_numpy()
+    if frame[how.series_id].isna().any():
+        raise DataError(
+            f"column {how.series_id!r} is missing in row {int(frame[how.series_id].isna().to_numpy().argmax())}"
+        )
+    series, ids = from_long(frame, how.series_id, how.time, channels)
+    if how.horizon is not None:
+        return series, np.array(ids, dtype=object)
+    (only,) = how.targets
+    counts = frame.groupby(how.series_id, sort=False)[only].nunique(dropna=False)
+    if (counts > 1).any():
+        raise DataError(f"target {only!r} changes within series {counts.idxmax()!r}: a series has one")
+    return series, frame.groupby(how.series_id, sort=False)[only].first().infer_objects().to_numpy()
+
+
+def _long_series(frame: pd.DataFrame, test: pd.DataFrame | None, how: Layout, name: str, seed: int) -> Problem:
+    """A table that is one series, split by time."""
+    if test is not None:
+        raise SettingError("one long series is split by time: leave out the test file")
+    if how.window is None:
+        raise SettingError("the table is one long series: how many points are seen? Pass --window")
+    channels = how.channels(frame, ())
+    if how.time is not None:
+        times = frame[how.time]
+        if times.isna().any():
+            raise DataError(f"column {how.time!r} is missing in row {int(times.isna().to_numpy().argmax())}")
+        if not pd.api.types.is_numeric_dtype(times):
+            try:
+                frame = frame.assign(**{how.time: pd.to_datetime(times, format="mixed")})
+            except (ValueError, TypeError) as error:
+                raise DataError(f"column {how.time!r} holds no times ({str(error).splitlines()[0]})") from error
+        frame = frame.sort_values(how.time, kind="stable")
+        check_times(frame[how.time], "the table")
+    values = frame[channels].to_numpy(dtype=np.float64).T
+    if np.isnan(values).any():
+        channel, place = (int(k) for k in np.argwhere(np.isnan(values))[0])
+        raise DataError(f"column {channels[channel]!r} is missing in row {frame.index[place]}: fill the gap")
+    wanted = tuple(channels.index(target) for target in how.targets) if how.targets else None
+    return posed(forecast_splits(values, how.window, how.horizon or 1, targets=wanted), name, seed)
