@@ -47,7 +47,7 @@ def posed(name: str, folder: Path | None, seed: int) -> Problem:
     if name in GENERATED:
         x, y = GENERATED[name](seed)
         return Problem.from_frame(pd.DataFrame(x).add_prefix("x").assign(y=y), "y", name=name, seed=seed)
-    source, settings = FILES.get(name, (f"ucr/{name}.npz", {}))
+    source, settings = FILES.get(name, (f"ucr/{name}.npz", {"kind": "rows"}))
     return load_problem(folder / source, seed=seed, **settings)
 
 

@@ -42,7 +42,7 @@ SETS = {
     "adult": ("adult/train.parquet", {"target": "label"}),
     "california": ("california_housing/housing.parquet", {"target": "median_house_value"}),
     **{name: (f"uci_regression/{name}.npz", {}) for name in ("bike", "elevators", "pol", "protein")},
-    **{name: (f"ucr/{name}.npz", {}) for name in SERIES},
+    **{name: (f"ucr/{name}.npz", {"kind": "rows"}) for name in SERIES},
 }
 BUDGETS = {True: (PerClass(5), PerClass(10)), False: (Items(20), Items(50))}
 BUILT_IN = ("digits", "wine", "breast-cancer", "diabetes")

@@ -270,6 +270,8 @@ def test_series_are_distilled_written_exported_and_predicted(tmp_path, monkeypat
     found = call("predict", "w.engram", "new.npz")
     assert len(found.strip().splitlines()) == 8
     call("inspect", "w.engram")
+    call("replay", "w.engram", "--out", "w.safetensors")
+    assert call("predict", "w.safetensors", "new.npz") == found
     np.savez("v.npz", x=whole)
     made = json.loads(
         call(
@@ -294,3 +296,34 @@ def test_series_are_distilled_written_exported_and_predicted(tmp_path, monkeypat
     )
     assert made["metric"] == "R2"
     assert "Forecasts of held-out windows" in (tmp_path / "f.html").read_text()
+
+
+def test_a_wide_table_and_onnx_say_what_python_says(tmp_path):
+    onnxruntime = pytest.importorskip("onnxruntime")
+    from engram.memory.onnx import save_onnx
+
+    x, y = waves(channels=2)
+    problem = engram.Problem.from_arrays(3 * x + 2, y, kind="series")
+    replay = engram.distill(problem, steps=20, network="random-convolutions:width=16").replay()
+    session = onnxruntime.InferenceSession(save_onnx(replay, tmp_path / "m.onnx"))
+    new = (3 * x + 2).astype(np.float32)
+    labels, *_ = session.run(None, {"x": new})
+    assert (labels == replay.predict(new)).all()
+
+
+def test_wide_tables_are_predicted_by_their_columns_of_numbers(tmp_path, monkeypatch, capsys):
+    from engram.cli import main
+
+    monkeypatch.chdir(tmp_path)
+    x, y = waves()
+    problem = engram.Problem.from_arrays(x[:, 0], y)
+    engram.distill(problem, steps=20, network="random-convolutions:width=16").save("w.engram")
+    frame = pd.DataFrame(x[:, 0]).assign(who=[f"n{k}" for k in range(60)])
+    frame.to_csv("new.csv", index=False)
+    frame.drop(columns=3).to_csv("short.csv", index=False)
+    for table, code, words in (("new.csv", 0, "n0,"), ("short.csv", 2, "39 columns of numbers")):
+        with pytest.raises(SystemExit) as stop:
+            main(["predict", "w.engram", table, "--id", "who"])
+        assert stop.value.code == code
+        shown = capsys.readouterr()
+        assert words in shown.out + shown.err

@@ -55,7 +55,8 @@ def command(
     shape = preprocessing.shape
     table = raw_inputs(new, shape[-1] if len(shape) == 3 and shape[-1] == shape[-2] else None)
     named = _named(table, ids, new)
-    raw = _inputs(preprocessing, {} if ready else source.provenance, table)
+    inputs = table if ids is None or not named else table.drop(columns=ids)
+    raw = _inputs(preprocessing, {} if ready else source.provenance, inputs)
     if hasattr(preprocessing, "unseen"):
         for column, count in preprocessing.unseen(raw).items():
             say(f"note: column {column!r} holds in {count} rows what no training row held")
@@ -97,10 +98,26 @@ def _named(table: Any, ids: str | None, new: str) -> dict[str, Any]:
     return {ids: table[ids]}
 
 
+def _points(raw: Any, series: Any) -> Any:
+    """The columns of numbers of a wide table, one point each, in order."""
+    from ..errors import DataError
+
+    points = raw.select_dtypes("number")
+    if series.channels > 1 or points.shape[1] != series.length:
+        raise DataError(
+            f"the table has {points.shape[1]} columns of numbers; the engram is of series of {series.channels} channels of "
+            f"{series.length} points: drop the others, or give an .npz with x (N, channels, T)"
+        )
+    return points.to_numpy()
+
+
 def _inputs(preprocessing: Any, known: Mapping[str, Any], raw: Any) -> Any:
     """A table's columns by the names that exports give them, for plain numbers that know no table."""
+    from ..data.preprocessing.series import Series
     from ..data.preprocessing.vectors import Vectors
 
+    if hasattr(raw, "columns") and isinstance(preprocessing, Series):
+        return _points(raw, preprocessing)
     if not hasattr(raw, "columns") or not isinstance(preprocessing, Vectors):
         return raw
     names = list(known.get("input_names") or [f"x_{k}" for k in range(preprocessing.shape[0])])

@@ -13,6 +13,7 @@ from ..learning.training import Training
 from ..samples.canvas.basis import Basis
 from ..samples.canvas.formation import Formation
 from ..samples.canvas.plain import Plain
+from ..samples.canvas.spectrum import Spectrum
 from .buffers import Prepared, experts
 
 __all__ = ["Labels", "Samples", "labelling", "relabelled"]
@@ -21,7 +22,7 @@ Labels = Literal["hard", "teacher", "logits"]
 """Class numbers; or of a network trained on all rows the probabilities, or the centred logits."""
 
 
-Samples = Plain | Formation | Basis
+Samples = Plain | Formation | Basis | Spectrum
 """Canvases of one set of labelled samples."""
 
 
@@ -53,6 +54,6 @@ def relabelled(canvas: Samples, taught: Fitted, labels: Labels = "teacher") -> S
         scores = scores * (1 - 1 / scores.shape[-1]) / scores.max(-1).values.mean().clamp_min(1e-12)
     else:
         scores = logits.softmax(-1) - 1 / logits.shape[-1]
-    if isinstance(canvas, Formation):
-        scores = scores.reshape(len(canvas.inputs), -1, scores.shape[-1]).mean(1)
+    if isinstance(canvas, Formation | Spectrum):
+        scores = scores.reshape(len(canvas.targets), -1, scores.shape[-1]).mean(1)
     return replace(canvas, targets=scores, classes=0)

@@ -96,7 +96,8 @@ class Matcher(ABC):
             (`start.initial`).
         labels: hard, or soft ones (probabilities or logits) that a teacher trained on all rows gives the samples as they now are.
         augment: differentiable siamese augmentation, for instance ``"crop_scale_rotate"`` (`augmentation`).
-        formation: stored images hold so many tiles along a side, each a sample (`canvas.formation`).
+        formation: stored images hold so many tiles along a side, each a sample (`canvas.formation`); stored series so many samples
+            of fewer frequencies (`canvas.spectrum`).
         mixtures: so many samples for each item of the budget, mixed from fewer bases (`canvas.basis`).
         momentum: the outer optimizer is SGD with this momentum; Adam when None.
         cosine: whether outer rates fall to zero along half a cosine.

@@ -17,6 +17,7 @@ from ..samples.budget import Budget, Precision
 from ..samples.canvas.basis import Basis
 from ..samples.canvas.formation import Formation
 from ..samples.canvas.plain import Plain
+from ..samples.canvas.spectrum import Spectrum
 from ..samples.spending import counts, item_bytes, number_bytes
 from .labels import Samples
 from .selection import at_random, candidates, centres, choose
@@ -52,7 +53,8 @@ def initial(
         soft: whether labels are free scores.
         seed: of the draws.
         training: of the networks whose gradients are asked.
-        formation: tiles along a side of a stored image, each a sample.
+        formation: tiles along a side of a stored image, each a sample; of series so many samples, each a part of the frequencies, in
+            the numbers of one.
         mixtures: samples for each item of the budget, mixed from as many bases as its bytes then leave.
 
     Returns:
@@ -62,11 +64,12 @@ def initial(
         BudgetError: see `samples.spending.shares`; or classes with fewer rows than samples.
     """
     stored = counts(problem, budget, precision, soft)
-    fold = formation**2 * mixtures
+    series = len(problem.task.shape) == 2
+    fold = (formation if series else formation**2) * mixtures
     wanted = tuple(count * fold for count in stored)
     if fold > 1:
-        if len(problem.task.shape) != 3 and formation > 1:
-            raise SettingError(f"formation is for images; these inputs have shape {problem.task.shape}")
+        if len(problem.task.shape) == 1 and formation > 1:
+            raise SettingError(f"formation is for images and series; these inputs have shape {problem.task.shape}")
         for rows, count in zip(problem.train.by_class, wanted, strict=True):
             if len(rows) < count:
                 raise BudgetError(f"{count} samples of a class were asked for and it has {len(rows)} training rows")
@@ -75,6 +78,8 @@ def initial(
         raise DivergenceError("the starting samples are not finite")
     classes = 0 if soft else plain.classes
     targets = plain.decode().targets if soft else plain.targets
+    if formation > 1 and series:
+        return Spectrum.of(plain.inputs, targets[::formation], formation, classes), groups
     if formation > 1:
         return Formation.of(plain.inputs, targets[:: formation**2], formation, classes), groups
     if mixtures > 1:

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ..data.preprocessing.columns import Columns
 from ..data.preprocessing.pixels import Pixels
+from ..data.preprocessing.series import Series
 from ..data.targets import Classes
 from ..errors import SettingError
 from ..samples.synthetic import Synthetic
@@ -21,7 +22,7 @@ from .lesson import probabilities
 __all__ = ["card", "example", "export", "grid", "images", "pictures", "table"]
 
 _EXAMPLE = """data = np.load("{name}.npz")
-x = torch.tensor((data["x"] - data["mean"]) / data["std"]).float().flatten(1)
+x = torch.tensor((data["x"] - data["mean"]) / data["std"]).float(){filled}.flatten(1)
 y = {labels}
 model = nn.Sequential(nn.Linear(x.shape[1], 256), nn.ReLU(), nn.Linear(256, y.shape[1]))
 optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
@@ -44,12 +45,14 @@ def example(engram: Engram, name: str) -> str:
         Python; the imports (numpy, torch; pandas for tables of columns) are left out.
     """
     classes = isinstance(engram.target, Classes)
+    ragged = isinstance(engram.preprocessing, Series) and engram.preprocessing.ragged
     if isinstance(engram.preprocessing, Columns):
         targets = _targets(engram)
         target = repr(targets[0] if len(targets) == 1 else list(targets))
         return _TABLE.format(name=name, columns=list(engram.preprocessing.prepared), target=target)
     return _EXAMPLE.format(
         name=name,
+        filled=".nan_to_num()" if ragged else "",
         labels='torch.tensor(data["y_prob"])' if classes else _STANDARDISED,
         loss="cross_entropy" if classes else "mse_loss",
     )
@@ -89,7 +92,9 @@ def export(engram: Engram, kind: str, path: Path) -> None:
             parts |= {"y": labels.astype(str) if labels.dtype == object else labels}
             arrays |= {key + ending: value for key, value in (parts | _soft(engram, samples.targets)).items()}
         if not isinstance(engram.preprocessing, Columns):
-            arrays |= {key: getattr(engram.preprocessing, key).numpy() for key in ("mean", "std")}
+            # Channels of a series stand before its points, those of an image behind its pixels.
+            shape = (-1, 1) if isinstance(engram.preprocessing, Series) and engram.preprocessing.channels > 1 else (-1,)
+            arrays |= {key: getattr(engram.preprocessing, key).numpy().reshape(shape) for key in ("mean", "std")}
         if engram.linear is not None:
             arrays["linear"] = engram.linear.numpy()
         np.savez(content, **arrays)  # type: ignore[arg-type]

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from ..data.linear_part import linear_part
 from ..data.preprocessing.columns import Category, Columns, Number
+from ..data.preprocessing.series import Series
 from ..data.preprocessing.vectors import Vectors
 from ..data.targets import Classes
 from ..errors import SettingError
@@ -164,20 +165,18 @@ def _inputs(model: Replay, build: _Graph) -> tuple[list[Any], str]:
         made = [c.name for c in preprocessing.columns if not isinstance(c, Category | Number)]
         words = f"dates and texts enter as numbers that engram prepares: {', '.join(made)}" if made else ""
         return inputs, words
-    if isinstance(preprocessing, Vectors):
-        width = preprocessing.shape[0]
-        info = build.helper.make_tensor_value_info("x", TensorProto.FLOAT, ["rows", width])
+    if isinstance(preprocessing, Vectors | Series) and not getattr(preprocessing, "ragged", False):
+        # One mean and deviation a column, or a channel.
+        shape = (-1, 1) if isinstance(preprocessing, Series) else (-1,)
+        mean, std = (v.reshape(shape) for v in (preprocessing.mean, preprocessing.std))
+        info = build.helper.make_tensor_value_info("x", TensorProto.FLOAT, ["rows", *preprocessing.shape])
         build.nodes.append(
-            build.helper.make_node(
-                "Identity",
-                [_standardised("x", "x", preprocessing.mean, preprocessing.std, build)],
-                ["encoded"],
-                name="in/x",
-            )
+            build.helper.make_node("Identity", [_standardised("x", "x", mean, std, build)], ["encoded"], name="in/x")
         )
         return [info], ""
     info = build.helper.make_tensor_value_info("encoded", TensorProto.FLOAT, ["rows", *preprocessing.shape])
-    return [info], "pixels enter as engram normalises them"
+    what = "series" if isinstance(preprocessing, Series) else "pixels"
+    return [info], f"{what} enter as engram normalises them"
 
 
 def _standardised(value: str, name: str, mean: Tensor, std: Tensor, build: _Graph) -> str:
