@@ -1,8 +1,10 @@
 """Good settings where the user gave none: one network and training for each kind of data."""
 
+from dataclasses import replace
 from typing import Literal
 
 from ..data.preprocessing.pixels import Pixels
+from ..data.preprocessing.series import Series
 from ..data.problem import Problem
 from ..learning.network import Network
 from ..learning.networks.convnet import ConvNet
@@ -11,7 +13,9 @@ from ..learning.networks.fcn import FCN
 from ..learning.networks.mlp import MLP
 from ..learning.networks.random_convolutions import RandomConvolutions
 from ..learning.training import Training
+from ..random import minibatch
 from ..samples.budget import Precision
+from ..samples.canvas.spectrum import low_share
 from .combined import Combined
 from .matcher import Matcher
 from .method import Method
@@ -25,6 +29,9 @@ _TILES = 2
 """Along a side of a stored image."""
 
 _LARGE = 28
+
+_HALVES, _SMOOTH = 2, 0.95
+"""Series whose lower half of frequencies holds this share of their energy are stored as that half."""
 
 _MANY = 5
 """Samples of a class, or of a number, that serve others and the own replay alike."""
@@ -135,6 +142,8 @@ def method(problem: Problem, teaches: Teaches = "any", most: int = 1) -> Method:
     own = _for_replay(problem)
     if teaches == "replay":
         return own
+    if isinstance(problem.preprocessing, Series):
+        return _for_series(problem, own, most)
     if not _large(problem):
         # Convolutions share less with those learners than tables' networks do, and one sample of a class cannot serve
         # all as five can: the own replay would pay for more.
@@ -158,6 +167,18 @@ def _for_replay(problem: Problem) -> PerformanceMatching:
     return PerformanceMatching(
         steps=400, rate=0.02, label_rate=0.02, pool=4, networks=4, batch=512, temperature=0.5, noise=noise
     )
+
+
+def _for_series(problem: Problem, own: PerformanceMatching, most: int) -> Combined:
+    """Smooth series stand two to the numbers of one, and start as real ones: centres of shifted shapes have none."""
+    rows = problem.train.rows(minibatch(len(problem.train), 1000, 0, 0, "smooth"))
+    channels = problem.preprocessing.channels  # type: ignore[attr-defined]
+    (x, *_) = rows.batch(slice(None))
+    few = min(map(len, problem.train.by_class)) < most * _HALVES
+    smooth = problem.classes is not None and not few and low_share(x[:, :channels], _HALVES) >= _SMOOTH
+    weight = min(1.0, most / _MANY) if problem.classes else 1.0
+    method = _with(own, (KernelMatching(near=_NEAR),), (weight,), steps=own.steps, formation=_HALVES if smooth else 1)
+    return replace(method, start="random" if problem.classes else "centres")
 
 
 def _tiled(problem: Problem, most: int) -> bool:

@@ -12,7 +12,7 @@ from ...numerics.optimizers import Params
 from ..synthetic import Synthetic, check_labels, scores_of
 from . import MOST_NUMBERS
 
-__all__ = ["Spectrum"]
+__all__ = ["Spectrum", "low_share"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,6 +80,25 @@ class Spectrum:
         samples = self.inputs @ _cosines(self.inputs.shape[2], self.length, self.inputs)
         labels = scores_of(self.targets, self.classes, samples)
         return Synthetic(samples, labels.repeat_interleave(self.factor, 0))
+
+
+def low_share(series: Tensor, factor: int) -> float:
+    """The share of the energy of series, about their mean over all, that their lowest 1/factor frequencies hold.
+
+    Args:
+        series: (N, channels, T).
+        factor: at least 1.
+
+    Returns:
+        In [0, 1].
+
+    Example:
+        >>> low_share(torch.eye(4)[None] - 0.25, 1)
+        1.0
+    """
+    centred = series - series.mean()
+    found = centred @ _cosines(max(1, series.shape[-1] // factor), series.shape[-1], series).mT
+    return float(found.square().sum() / centred.square().sum().clamp_min(1e-30))
 
 
 def _cosines(count: int, length: int, like: Tensor) -> Tensor:
