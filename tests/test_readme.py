@@ -32,6 +32,22 @@ def test_the_python_example_runs(tmp_path, monkeypatch, capsys):
     assert "class_" in capsys.readouterr().out
 
 
+def write_series(rng):
+    """Two classes of noisy waves in every layout that is shown, and a long one."""
+    y = np.arange(40) % 2
+    x = np.sin(np.arange(36) * (0.3 + 0.3 * y[:, None])) + 0.1 * rng.normal(size=(40, 36))
+    head = "@timeStamps false\n@classLabel true 0 1\n@data\n"
+    for part, rows in (("TRAIN", range(28)), ("TEST", range(28, 40))):
+        text = "\n".join(",".join(f"{v:.4f}" for v in x[k]) + f":{y[k]}" for k in rows)
+        Path(f"ECG_{part}.ts").write_text(head + text)
+    np.savez("signals.npz", x=x, y=y)
+    when = pd.date_range("2026-01-01", periods=36, freq="h")
+    points = {"patient": np.repeat(np.arange(40), 36), "when": np.tile(when, 40), "ill": np.repeat(y, 36)}
+    pd.DataFrame(points | {"pulse": x.reshape(-1)}).to_csv("points.csv", index=False)
+    hours = pd.date_range("2026-01-01", periods=400, freq="h")
+    pd.DataFrame({"hour": hours, "load": np.sin(np.arange(400) / 4)}).to_csv("load.csv", index=False)
+
+
 def test_the_commands_on_ones_own_data_run(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     rng = np.random.default_rng(0)
@@ -46,13 +62,14 @@ def test_the_commands_on_ones_own_data_run(tmp_path, monkeypatch, capsys):
         Path("photos", name).mkdir(parents=True)
         for k in range(8):
             Image.fromarray(rng.integers(0, 255, (8, 8)).astype("uint8")).save(f"photos/{name}/{k}.png")
+    write_series(rng)
     lines = [
         line.split("#")[0].split()
         for block in blocks("bash")
         for line in block.splitlines()
         if line.startswith("engram ")
     ]
-    assert len(lines) == 15
+    assert len(lines) == 20
     for words in lines:
         if words[1] == "study":
             # Minutes of work: what they name must exist; test_study.py runs one.
