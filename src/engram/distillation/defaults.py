@@ -30,8 +30,8 @@ _TILES = 2
 
 _LARGE = 28
 
-_HALVES, _SMOOTH = 2, 0.95
-"""Series whose lower half of frequencies holds this share of their energy are stored as that half."""
+_PARTS, _SMOOTH = (2, 4), 0.8
+"""Series whose lower half or quarter of frequencies holds this share of their energy are stored as that part."""
 
 _MANY = 5
 """Samples of a class, or of a number, that serve others and the own replay alike."""
@@ -170,15 +170,17 @@ def _for_replay(problem: Problem) -> PerformanceMatching:
 
 
 def _for_series(problem: Problem, own: PerformanceMatching, most: int) -> Combined:
-    """Smooth series stand two to the numbers of one, and start as real ones: centres of shifted shapes have none."""
+    """Smooth series stand two or four to the numbers of one, and start as real ones: centres of shifted shapes have none."""
     rows = problem.train.rows(minibatch(len(problem.train), 1000, 0, 0, "smooth"))
     channels = problem.preprocessing.channels  # type: ignore[attr-defined]
     (x, *_) = rows.batch(slice(None))
-    few = min(map(len, problem.train.by_class)) < most * _HALVES
-    smooth = problem.classes is not None and not few and low_share(x[:, :channels], _HALVES) >= _SMOOTH
-    weight = min(1.0, most / _MANY) if problem.classes else 1.0
-    method = _with(own, (KernelMatching(near=_NEAR),), (weight,), steps=own.steps, formation=_HALVES if smooth else 1)
-    return replace(method, start="random" if problem.classes else "centres")
+    if problem.classes is None:
+        return _with(own, (KernelMatching(near=_NEAR),), (1.0,), steps=own.steps)
+    fewest = min(map(len, problem.train.by_class))
+    fits = [f for f in _PARTS if most * f <= fewest and low_share(x[:, :channels], f) >= _SMOOTH]
+    weight = min(1.0, most / _MANY)
+    method = _with(own, (KernelMatching(near=_NEAR),), (weight,), steps=own.steps, formation=max(fits, default=1))
+    return replace(method, start="random")
 
 
 def _tiled(problem: Problem, most: int) -> bool:
