@@ -726,3 +726,20 @@ def test_photographs_of_different_sizes_are_scaled_to_one(tmp_path):
     assert raw_inputs(str(tmp_path), 8).shape == (12, 8, 8)
     with pytest.raises(SettingError, match="at least 2"):
         load_problem(tmp_path, size=1)
+
+
+def test_codes_that_lost_their_zeros_are_known_again():
+    frame = pd.DataFrame({"zip": ["02139", "10001", "90210"] * 20, "y": [0, 1, 1] * 20})
+    problem = Problem.from_frame(frame, "y", kinds={"zip": "category"})
+    codes = pd.DataFrame({"zip": [2139, 10001, 11111]})
+    assert problem.preprocessing.encode(codes)[:2].argmax(1).tolist() == [0, 1]
+    assert problem.preprocessing.unseen(codes) == {"zip": 1}
+
+
+def test_dates_are_no_target_and_wide_characters_are_named(tmp_path):
+    frame = pd.DataFrame({"a": range(40), "when": pd.date_range("2026-01-01", periods=40)})
+    with pytest.raises(DataError, match="target 'when' holds dates"):
+        Problem.from_frame(frame, "when")
+    frame.to_csv(tmp_path / "w.csv", index=False, encoding="utf-16")
+    with pytest.raises(DataError, match="the table is UTF-16: save it as UTF-8"):
+        load_problem(tmp_path / "w.csv", target="a")

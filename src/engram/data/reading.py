@@ -73,6 +73,10 @@ def targets_of(frame: pd.DataFrame, how: Reading) -> tuple[np.ndarray, bool, boo
     """Targets, whether they are classes, and whether they are several that are 0 or 1."""
     if len(how.target) == 1:
         (only,) = how.target
+        if pd.api.types.is_datetime64_any_dtype(frame[only]):
+            raise DataError(
+                f"target {only!r} holds dates: predict a number made of them, such as days, or another column"
+            )
         y = as_array(_plain(frame[only]).to_numpy(), f"targets {only!r}")
         classify = is_classification(y) if how.task is None else how.task == "classification"
         if classify and how.task is None:

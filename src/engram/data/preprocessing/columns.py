@@ -19,7 +19,6 @@ from ..columns.texts import Text
 
 __all__ = ["Category", "Columns", "Number"]
 
-
 _LARGEST = 1e30
 """Larger numbers have no square in single precision."""
 
@@ -106,13 +105,22 @@ class Category:
         """The characters of its values."""
         return sum(len(value.encode()) + 1 for value in self.values)
 
+    def words(self, column: pd.Series) -> np.ndarray:
+        """A column (N,) in the words that values have."""
+        words = _words(column)
+        if pd.api.types.is_numeric_dtype(column) and len(lengths := {len(v) for v in self.values if v.isdigit()}) == 1:
+            # Codes of one length that were read as numbers elsewhere have lost their zeros.
+            words = np.array([word.zfill(*lengths) if word.isdigit() else word for word in words], dtype=object)
+        return words
+
     def encode(self, column: pd.Series) -> np.ndarray:
         """Words (N,) to indicators (N, width)."""
-        hits = _words(column)[:, None] == np.array(self.values, dtype=object)[None, :]
+        hits = self.words(column)[:, None] == np.array(self.values, dtype=object)[None, :]
         return np.c_[hits, ~hits.any(1)] if self.rare else hits
 
 
 Column = Number | Category | Date | Text
+_FITS: dict[Kind, Callable[[pd.Series], Column]] = {Kind.NUMBER: Number.fit, Kind.DATE: Date.fit, Kind.TEXT: Text.fit}
 
 
 @dataclass(frozen=True)
@@ -137,16 +145,9 @@ class Columns:
         kinds = kinds_of(frame) if kinds is None else kinds
         kept = [name for name in frame if kinds[name] not in (Kind.ID, Kind.CONSTANT)]
         if not kept:
-            raise DataError(
-                f"no column is left to learn from: {', '.join(f'{name} is {kinds[name].value}' for name in frame)}; "
-                "--column NAME=category keeps one"
-            )
-        fits: dict[Kind, Callable[[pd.Series], Column]] = {
-            Kind.NUMBER: Number.fit,
-            Kind.DATE: Date.fit,
-            Kind.TEXT: Text.fit,
-        }
-        numbers = [fits[kinds[name]](frame[name]) for name in kept if kinds[name] is not Kind.CATEGORY]
+            left = ", ".join(f"{name} is {kinds[name].value}" for name in frame)
+            raise DataError(f"no column is left to learn from: {left}; --column NAME=category keeps one")
+        numbers = [_FITS[kinds[name]](frame[name]) for name in kept if kinds[name] is not Kind.CATEGORY]
         categories = [Category.fit(frame[name], most) for name in kept if kinds[name] is Kind.CATEGORY]
         found = cls((*numbers, *categories))
         for name in found.names:
@@ -204,7 +205,7 @@ class Columns:
         """Rows of each category's column whose value the training rows did not hold, where there are any."""
         frame = raw.rename(columns=str)
         found = {
-            column.name: int((~np.isin(_words(frame[column.name]).astype(str), column.values)).sum())
+            column.name: int((~np.isin(column.words(frame[column.name]).astype(str), column.values)).sum())
             for column in self.columns
             if isinstance(column, Category) and column.name in frame
         }

@@ -98,9 +98,10 @@ class Table:
         except DataError:
             raise
         except UnicodeDecodeError as error:
-            raise DataError(
-                f"{self.path}: line {_odd_line(self.path)} is not UTF-8: save the table as UTF-8"
-            ) from error
+            with open(self.path, "rb") as file:
+                wide = file.read(2) in (b"\xff\xfe", b"\xfe\xff")
+            where = "the table is UTF-16" if wide else f"line {_odd_line(self.path)} is not UTF-8"
+            raise DataError(f"{self.path}: {where}: save it as UTF-8") from error
         except (ValueError, OSError, pd.errors.ParserError) as error:
             raise DataError(f"{self.path} is not a readable table ({str(error).splitlines()[0]})") from error
         if len(frame) == 0:
