@@ -2,6 +2,7 @@
 
 import dataclasses
 
+import numpy as np
 import pytest
 import torch
 
@@ -15,6 +16,7 @@ from engram.distillation.methods.gradient_matching import GradientMatching
 from engram.distillation.methods.herding import Herding
 from engram.distillation.methods.k_center import KCenter
 from engram.distillation.methods.performance_matching import PerformanceMatching
+from engram.distillation.plan import Plan
 from engram.errors import BudgetError, SettingError
 from engram.learning.networks.mlp import MLP
 from engram.learning.training import Descent
@@ -281,3 +283,34 @@ def test_large_images_are_made_for_any_training_where_their_classes_allow_it():
     memory = engram.distill(problem, steps=2, network="convnet:width=4")
     assert len(memory.samples) == 8
     assert memory.replay(0).predict(x[:3]).shape == (3,)
+
+
+def test_series_are_cut_to_the_frequencies_that_hold_their_energy(rng):
+
+    t = np.arange(64)
+    phase = rng.uniform(0, 6, (60, 1))
+    slow = np.sin(0.15 * t + phase)
+    made = {
+        "slow": slow,
+        "mixed": slow + 0.35 * rng.normal(size=(60, 64)),
+        "noise": slow + 3 * rng.normal(size=(60, 64)),
+    }
+    found = {
+        name: defaults.method(engram.Problem.from_arrays(x, np.arange(60) % 2, kind="series"), "any", 2).formation
+        for name, x in made.items()
+    }
+    assert found == {"slow": 4, "mixed": 2, "noise": 1}
+    # Classes of fewer rows than the parts need are not cut.
+    problem = engram.Problem.from_arrays(slow, np.arange(60) % 2, kind="series")
+    assert defaults.method(problem, "any", 15).formation == 1
+    assert defaults.method(problem, "any", 8).formation == 2
+
+
+@pytest.mark.parametrize("word", ["dm", "dsa", "idc", "kip"])
+def test_settings_for_images_run_on_series_without_their_augmentation(word):
+    problem = engram.load_problem("cylinder-bell-funnel:rows=60")
+    plan = Plan.of(problem, word, quick=True, steps=1)
+    assert plan.method.augment == ""
+    assert type(plan.training.network).__name__ == "RandomConvolutions"
+    small = Plan.of(problem, word, quick=True, steps=1, network="random-convolutions:width=16")
+    assert engram.distill(problem, small.method, training=small.training).items in (3, 6)

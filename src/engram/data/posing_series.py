@@ -74,7 +74,8 @@ def _last(series: np.ndarray, horizon: int, window: int | None, path: str) -> tu
     seen = series.shape[-1] - horizon if window is None else window
     if horizon < 1 or seen < 2 or seen + horizon > series.shape[-1]:
         raise DataError(
-            f"{path}: series of {series.shape[-1]} points hold no window of {seen} and {horizon} points behind: shorten --horizon or --window"
+            f"{path}: series have {series.shape[-1]} points, too few for a horizon of {horizon} behind "
+            f"{'two points or more' if window is None else f'a window of {window}'}: a horizon is at least 1, a window at least 2"
         )
     place = series.shape[-1] - horizon
     return series[..., place - seen : place], series[..., place:].reshape(len(series), -1)
@@ -202,4 +203,4 @@ def _long_series(frame: pd.DataFrame, test: pd.DataFrame | None, how: Layout, na
         channel, place = (int(k) for k in np.argwhere(np.isnan(values))[0])
         raise DataError(f"column {channels[channel]!r} is missing in row {frame.index[place]}: fill the gap")
     wanted = tuple(channels.index(target) for target in how.targets) if how.targets else None
-    return posed(forecast_splits(values, how.window, how.horizon or 1, targets=wanted), name, seed)
+    return posed(forecast_splits(values, how.window, how.horizon or 0, targets=wanted), name, seed)

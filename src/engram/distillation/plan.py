@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from operator import index
 from typing import Any, Self
 
+from ..data.preprocessing.series import Series
 from ..data.problem import Problem
 from ..errors import BudgetError, SettingError
 from ..learning.network import Network
@@ -101,6 +102,9 @@ class Plan:
         chosen = method_of(method, usual, quick) if isinstance(method, str) else method or usual
         if quick and own is None and steps is None:
             steps = -(-chosen.steps // _QUICK)
+        if isinstance(method, str) and isinstance(problem.preprocessing, Series):
+            # Papers' settings are for images: of series there is nothing to rotate, and a convolution of images reads none.
+            chosen, own = (replace(chosen, augment="") if hasattr(chosen, "augment") else chosen), None  # type: ignore[type-var]
         chosen = with_steps(chosen, steps)
         network = parse("networks", network) if isinstance(network, str) else network or (None if quick else own)
         free = method is None and network is None and training is None and steps is None

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Literal
 
 import pandas as pd
 
-from ...errors import DataError
+from ...errors import DataError, SettingError
 from ..posing_series import Layout, series_of
 from ..problem import Problem
 
@@ -64,7 +64,10 @@ class Table:
     def load(self, seed: int) -> Problem:
         """Read and split."""
         frame = self.raw()
-        if self.kind == "series" or any((self.series_id, self.time, self.horizon, self.window)):
+        if self.kind not in (None, "rows", "series"):
+            raise SettingError(f"{self.path} is a table: its rows are rows, or series (--kind series), no {self.kind}")
+        given = (self.series_id, self.time, self.horizon, self.window)
+        if self.kind == "series" or any(one is not None for one in given):
             held = None if self.test is None else replace(self, path=self.test).raw()
             targets = (self.target,) if isinstance(self.target, str) else self.target or ()
             how = Layout(targets, self.series_id, self.time, self.horizon, self.window, self.columns, self.drop)

@@ -211,7 +211,9 @@ class PrincipalSubspace:
 
 def _check(problem: Problem) -> None:
     if not hasattr(problem.preprocessing, "widths"):
-        raise SettingError(f"principal-subspace is for rows of numbers; inputs of {problem.name} are images")
+        raise SettingError(
+            f"principal-subspace is for rows of numbers; inputs of {problem.name} have shape {problem.task.shape}"
+        )
 
 
 def _offsets(indicators: Tensor, loadings: Tensor, widths: tuple[int, ...], seed: int) -> Tensor:
