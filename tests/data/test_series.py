@@ -32,6 +32,9 @@ def test_arrays_are_series_where_neighbours_are_alike_and_rows_elsewhere(rng):
     assert kind_of(rng.normal(size=(50, 40)), None)[0] == "rows"
     assert kind_of(rng.normal(size=(50, 3, 40)), None)[0] == "series"
     assert kind_of(rng.normal(size=(50, 28, 28)), None)[0] == "images"
+    short, gaps = x[:, 0].copy(), x[:, 0].copy()
+    short[3, 30:], gaps[3, 5] = np.nan, np.nan
+    assert (kind_of(short, None)[0], kind_of(gaps, None)[0]) == ("series", "rows")
     with pytest.raises(SettingError, match="no images"):
         kind_of(x[:, 0], "images")
     for name in ("breast-cancer", "wine", "diabetes"):
@@ -264,7 +267,7 @@ def test_series_are_distilled_written_exported_and_predicted(tmp_path, monkeypat
     assert made["scores"]["engram"]["mean"] > 0.8
     assert "<svg" in (tmp_path / "w.html").read_text()
     call("export", "w.engram", "--format", "npz", "--out", "out.npz")
-    assert np.load("out.npz")["x"].shape == (2, 40)
+    assert np.load("out.npz")["x"].shape[1:] == (40,)
     call("export", "w.engram", "--format", "csv", "--out", "out.csv")
     np.savez("new.npz", x=x[:7])
     found = call("predict", "w.engram", "new.npz")
@@ -327,3 +330,31 @@ def test_wide_tables_are_predicted_by_their_columns_of_numbers(tmp_path, monkeyp
         assert stop.value.code == code
         shown = capsys.readouterr()
         assert words in shown.out + shown.err
+
+
+def test_forecasts_name_their_outputs_and_know_their_channels(tmp_path):
+    from engram.data.posing_series import forecast_channels
+
+    x, y = waves(n=30, channels=2)
+    frame = long_table(x, y).drop(columns="y")
+    frame.to_csv(tmp_path / "many.csv", index=False)
+    how = {"series_id": "id", "time": "t", "horizon": 3}
+    problem = engram.load_problem(tmp_path / "many.csv", target="c1", **how)
+    assert problem.target.names == ("c1 +1", "c1 +2", "c1 +3")
+    assert forecast_channels(problem.target) == (1,)
+    found = problem.target.decode(problem.target.scores(problem.train.targets))
+    assert {tuple(row) for row in found.round(3)} <= {tuple(row) for row in x[:, 1, -3:].round(3)}
+    both = engram.load_problem(tmp_path / "many.csv", **how)
+    assert (both.task.outputs, forecast_channels(both.target)) == (6, (0, 1))
+    memory = engram.distill(problem, steps=2, budget=engram.Items(4))
+    memory.save(tmp_path / "f.engram")
+    assert forecast_channels(engram.load(tmp_path / "f.engram").target) == (1,)
+    from engram.report.page import page
+
+    assert "channel 1" in page(memory, tmp_path / "f.engram")
+    assert forecast_channels(engram.load_problem("diabetes").target) == ()
+    frame[~((frame["id"] == "s4") & (frame["t"] > 30))].to_csv(tmp_path / "short.csv", index=False)
+    with pytest.raises(DataError, match="series 's4' ends before others"):
+        engram.load_problem(tmp_path / "short.csv", **how)
+    with pytest.raises(DataError, match="no channel of numbers"):
+        engram.load_problem(tmp_path / "many.csv", target="id", **how)

@@ -1,7 +1,7 @@
 """Problems of series: classes of those in a table, and forecasts, what is seen of a series and what follows."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +11,11 @@ import pandas as pd
 from ..errors import DataError, SettingError, UnknownNameError, nearest
 from .problem import Problem
 from .series import check_times, forecast_splits, from_long
+from .targets import Numbers, Target
 
-__all__ = ["Layout", "forecast", "posed", "series_of"]
+__all__ = ["Layout", "forecast", "forecast_channels", "posed", "series_of"]
+
+_FORECAST = "forecast of channels "
 
 
 def forecast(
@@ -56,9 +59,23 @@ def forecast(
     return posed(parts, name, seed)
 
 
-def posed(parts: Mapping[str, tuple[np.ndarray, np.ndarray]], name: str, seed: int) -> Problem:
-    """Windows and what follows them as a problem; splits that are missing are drawn by seed."""
-    return Problem.from_arrays(
+def posed(
+    parts: Mapping[str, tuple[np.ndarray, np.ndarray]],
+    name: str,
+    seed: int,
+    labels: tuple[str, ...] = (),
+    places: tuple[int, ...] = (),
+) -> Problem:
+    """Windows and what follows them as a problem; splits that are missing are drawn by seed.
+
+    Args:
+        parts: inputs and targets by split.
+        name: for tables and files.
+        seed: of the split.
+        labels: of the channels that are predicted; their numbers when empty.
+        places: of those channels among the inputs; all when empty.
+    """
+    problem = Problem.from_arrays(
         *parts["train"],
         test=parts.get("test"),
         select=parts.get("select"),
@@ -67,10 +84,31 @@ def posed(parts: Mapping[str, tuple[np.ndarray, np.ndarray]], name: str, seed: i
         task="regression",
         kind="series",
     )
+    channels = parts["train"][0].shape[1] if parts["train"][0].ndim == 3 else 1
+    places = places or tuple(range(channels))
+    labels = labels or (("",) if channels == 1 else tuple(f"channel {place}" for place in places))
+    horizon = problem.task.outputs // len(labels)
+    assert isinstance(problem.target, Numbers)
+    target = replace(
+        problem.target,
+        name=_FORECAST + ",".join(map(str, places)),
+        names=tuple(f"{label} +{step}".strip() for label in labels for step in range(1, horizon + 1)),
+    )
+    splits = {part: replace(getattr(problem, part), target=target) for part in ("train", "select", "test")}
+    return replace(problem, target=target, **splits)
 
 
-def _last(series: np.ndarray, horizon: int, window: int | None, path: str) -> tuple[np.ndarray, np.ndarray]:
-    """The last points of each series, and those before."""
+def forecast_channels(target: Target) -> tuple[int, ...]:
+    """Which channels a forecast's outputs belong to, equally many each, in order; none where it is no forecast."""
+    name = getattr(target, "name", "")
+    places = name.removeprefix(_FORECAST).split(",")
+    return tuple(map(int, places)) if name.startswith(_FORECAST) and all(map(str.isdigit, places)) else ()
+
+
+def _last(
+    series: np.ndarray, horizon: int, window: int | None, path: str, places: tuple[int, ...] = ()
+) -> tuple[np.ndarray, np.ndarray]:
+    """The last points of each series, of some of its channels, and those before."""
     seen = series.shape[-1] - horizon if window is None else window
     if horizon < 1 or seen < 2 or seen + horizon > series.shape[-1]:
         raise DataError(
@@ -78,7 +116,8 @@ def _last(series: np.ndarray, horizon: int, window: int | None, path: str) -> tu
             f"{'two points or more' if window is None else f'a window of {window}'}: a horizon is at least 1, a window at least 2"
         )
     place = series.shape[-1] - horizon
-    return series[..., place - seen : place], series[..., place:].reshape(len(series), -1)
+    behind = series[:, list(places), place:] if places else series[..., place:]
+    return series[..., place - seen : place], behind.reshape(len(series), -1)
 
 
 @dataclass(frozen=True)
@@ -112,7 +151,7 @@ class Layout:
         for name in left:
             if not pd.api.types.is_numeric_dtype(frame[name]):
                 raise DataError(
-                    f"column {name!r} of a series holds words ({frame[name].dropna().iloc[0]!r}): leave it out with --drop, or make it numbers"
+                    f"column {name!r} of a series holds words ({next(iter(frame[name].dropna()), None)!r}): leave it out with --drop, or make it numbers"
                 )
         if not left:
             raise DataError("the table has no column of numbers besides those that are named: there is no series")
@@ -152,8 +191,15 @@ def series_of(
         raise DataError(f"{len(how.targets)} targets are named: series have one class or number each (--target COLUMN)")
     parts = {"train": _many(frame, how)} | ({} if test is None else {"test": _many(test, how)})
     if how.horizon is not None:
-        cut = {part: _last(x, how.horizon, how.window, name) for part, (x, _) in parts.items()}
-        return posed(cut, name, seed)
+        labels, places = _predicted(how, how.channels(frame, ()))
+        for x, ids in parts.values():
+            short = np.isnan(x).any((1, 2))
+            if short.any():
+                raise DataError(
+                    f"series {ids[short.argmax()]!r} ends before others or has gaps: forecasts take series of one length"
+                )
+        cut = {part: _last(x, how.horizon, how.window, name, places) for part, (x, _) in parts.items()}
+        return posed(cut, name, seed, labels, places)
     return Problem.from_arrays(*parts["train"], test=parts.get("test"), name=name, seed=seed, task=task, kind="series")
 
 
@@ -202,5 +248,14 @@ def _long_series(frame: pd.DataFrame, test: pd.DataFrame | None, how: Layout, na
     if np.isnan(values).any():
         channel, place = (int(k) for k in np.argwhere(np.isnan(values))[0])
         raise DataError(f"column {channels[channel]!r} is missing in row {frame.index[place]}: fill the gap")
-    wanted = tuple(channels.index(target) for target in how.targets) if how.targets else None
-    return posed(forecast_splits(values, how.window, how.horizon or 0, targets=wanted), name, seed)
+    labels, places = _predicted(how, channels)
+    return posed(forecast_splits(values, how.window, how.horizon or 0, targets=places), name, seed, labels, places)
+
+
+def _predicted(how: Layout, channels: list[str]) -> tuple[tuple[str, ...], tuple[int, ...]]:
+    """Names and places of the channels that are forecast."""
+    wanted = how.targets or tuple(channels)
+    for name in wanted:
+        if name not in channels:
+            raise DataError(f"target {name!r} is no channel of numbers: forecasts predict {', '.join(channels)}")
+    return wanted, tuple(channels.index(name) for name in wanted)

@@ -65,9 +65,10 @@ def _neighbours_alike(x: np.ndarray) -> bool:
     if x.shape[1] < _POINTS or x.dtype.kind not in "fiu":
         return False
     some = x[:: -(-len(x) // _SEEN)].astype(np.float64)
-    if np.isnan(some).any():
-        # Rows have no gaps: what is missing behind the end of some is that of shorter series.
-        return True
+    missing = np.isnan(some)
+    if missing.any():
+        # What is missing behind the end of some rows, and nowhere else, is that of shorter series.
+        return bool((missing == np.logical_and.accumulate(missing[:, ::-1], 1)[:, ::-1]).all())
     order = np.random.default_rng(0).permutation(x.shape[1])
     spread = some.std(0)
     scaled = (some - some.mean(0)) / np.where(spread > 0, spread, 1.0)

@@ -7,6 +7,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from torch import Tensor
 
+from ..data.posing_series import forecast_channels
 from ..data.preprocessing.series import Series
 from ..data.targets import Classes
 from ..memory.engram import Engram
@@ -70,20 +71,21 @@ def forecasts(engram: Engram, seen: Tensor, truth: Tensor, predicted: Any, names
     assert isinstance(series, Series)
     past = _raw(series, seen)
     outputs = np.asarray(engram.target.decode(truth)).reshape(len(past), -1)
-    channels = series.channels if outputs.shape[1] % series.channels == 0 else 1
-    future = outputs.reshape(len(past), channels, -1)
+    places = tuple(p for p in forecast_channels(engram.target) if p < series.channels) or (0,)
+    places = places if outputs.shape[1] % len(places) == 0 else (0,)
+    future = outputs.reshape(len(past), len(places), -1)
     guess = None if predicted is None else np.asarray(predicted).reshape(future.shape)
-    panels = [(k, c) for k in range(len(past)) for c in range(min(channels, _MOST_CHANNELS))][:_MOST_PANELS]
+    panels = [(k, j) for k in range(len(past)) for j in range(min(len(places), _MOST_CHANNELS))][:_MOST_PANELS]
     with matplotlib.rc_context(STYLE):
         figure, axes = _grid(len(panels))
-        for axis, (k, c) in zip(axes, panels, strict=True):
-            length = past.shape[2]
+        for axis, (k, j) in zip(axes, panels, strict=True):
+            length, c = past.shape[2], places[j]
             after = np.arange(length - 1, length + future.shape[2])
             axis.plot(np.arange(length), past[k, c], color=ENGRAM if guess is None else OTHER, linewidth=1.2)
-            axis.plot(after, [past[k, c, -1], *future[k, c]], color=FULL, linewidth=1.2)
+            axis.plot(after, [past[k, c, -1], *future[k, j]], color=FULL, linewidth=1.2)
             if guess is not None:
-                axis.plot(after, [past[k, c, -1], *guess[k, c]], color=ENGRAM, linewidth=1.4)
-            _titled(axis, names[k], c, channels)
+                axis.plot(after, [past[k, c, -1], *guess[k, j]], color=ENGRAM, linewidth=1.4)
+            _titled(axis, names[k], c, series.channels)
         return inline(figure, "Windows and what follows them")
 
 
