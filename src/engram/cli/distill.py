@@ -94,9 +94,9 @@ def command(
 ) -> None:
     """Compress learning on SOURCE into a few synthetic samples.
 
-    SOURCE is a built-in dataset (digits, breast-cancer, wine, diabetes, cylinder-bell-funnel, multi-index), an .npz archive, a .csv or
-    .parquet table with --target COLUMN, time series (.ts, .arff, --kind series), a folder of images with one sub-folder per class, idx files, CIFAR's python batches, or
-    a folder of Hugging Face datasets.
+    SOURCE is a built-in dataset (digits, breast-cancer, wine, diabetes, cylinder-bell-funnel, multi-index), an .npz archive, a .csv
+    or .parquet table with --target COLUMN, time series (.ts, .arff, --kind series), a folder of images with one sub-folder
+    per class, idx files, CIFAR's python batches, or a folder of Hugging Face datasets.
 
     \b
     engram distill digits --per-class 1

@@ -55,8 +55,7 @@ def command(
     shape = preprocessing.shape
     table = raw_inputs(new, shape[-1] if len(shape) == 3 and shape[-1] == shape[-2] else None)
     named = _named(table, ids, new)
-    inputs = table if ids is None or not named else table.drop(columns=ids)
-    raw = _inputs(preprocessing, {} if ready else source.provenance, inputs)
+    raw = _inputs(preprocessing, {} if ready else source.provenance, table, ids)
     if hasattr(preprocessing, "unseen"):
         for column, count in preprocessing.unseen(raw).items():
             say(f"note: column {column!r} holds in {count} rows what no training row held")
@@ -111,13 +110,13 @@ def _points(raw: Any, series: Any) -> Any:
     return points.to_numpy()
 
 
-def _inputs(preprocessing: Any, known: Mapping[str, Any], raw: Any) -> Any:
+def _inputs(preprocessing: Any, known: Mapping[str, Any], raw: Any, ids: str | None) -> Any:
     """A table's columns by the names that exports give them, for plain numbers that know no table."""
     from ..data.preprocessing.series import Series
     from ..data.preprocessing.vectors import Vectors
 
     if hasattr(raw, "columns") and isinstance(preprocessing, Series):
-        return _points(raw, preprocessing)
+        return _points(raw if ids is None else raw.drop(columns=ids), preprocessing)
     if not hasattr(raw, "columns") or not isinstance(preprocessing, Vectors):
         return raw
     names = list(known.get("input_names") or [f"x_{k}" for k in range(preprocessing.shape[0])])

@@ -48,7 +48,7 @@ def network(problem: Problem) -> Network:
 
     Returns:
         ConvNet-3/128/instance for images of 28 pixels and more on a GPU, width 32 on a CPU, a smaller one
-        for smaller images; an MLP for everything else.
+        for smaller images; random convolutions for series, a linear forecaster for forecasts; an MLP for everything else.
 
     Example:
         >>> from engram import load_problem
