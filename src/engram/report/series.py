@@ -15,7 +15,7 @@ from .figures import ENGRAM, FULL, OTHER, STYLE, inline
 
 __all__ = ["forecasts", "samples"]
 
-_MOST_PANELS, _MOST_LINES, _MOST_CHANNELS = 24, 12, 4
+_MOST_PANELS, _MOST_LINES, _MOST_CHANNELS = 24, 4, 4
 _COLUMNS = 3
 
 
