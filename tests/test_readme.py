@@ -76,7 +76,7 @@ def test_the_commands_on_ones_own_data_run(tmp_path, monkeypatch, capsys):
             assert set(words[2:]) <= {"all", "--quick", *ORDER}
             continue
         quick = {
-            "distill": ["--steps", "3", "--seeds", "2", "--full-steps", "30"],
+            "distill": ["--steps", "3", "--seeds", "2", "--full-steps", "30", "--panel", "none"],
             "evaluate": ["--seeds", "2"],
             # Minutes of work: test_benchmark.py runs every kind of method.
             "benchmark": ["--steps", "2", "--seeds", "1", "--evaluations", "1", "--method", "random", "--method", "dm"],

@@ -669,7 +669,7 @@ def test_folders_are_told_by_what_they_hold(tmp_path):
 def test_other_files_are_told_what_is_read(tmp_path):
     for name in ("notes.docx", "notes", "table.csv.gz", "train-labels-idx1-ubyte"):
         (tmp_path / name).write_bytes(b"x")
-        with pytest.raises(DataError, match=r"are not data; use \.csv, .*idx3-ubyte.*or a folder"):
+        with pytest.raises(DataError, match=r"are not data; use \.arff, \.csv, .*idx3-ubyte.*or a folder"):
             find(tmp_path / name)
 
 

@@ -112,7 +112,7 @@ def test_other_learners_are_taught_by_the_drawn_rows(mixed):
 def test_what_cannot_be_is_one_sentence(problem, digits):
     with pytest.raises(BudgetError, match="ask for more items"):
         engram.distill(problem, FAST, budget=Items(2))
-    with pytest.raises(SettingError, match="images"):
+    with pytest.raises(SettingError, match="inputs of digits have shape"):
         engram.distill(digits, FAST, budget=PerClass(5))
     for wrong in ({"directions": -1}, {"knots": 1}, {"most": 999}, {"rate": 0.0}, {"decay": -1.0}):
         with pytest.raises(SettingError):

@@ -32,8 +32,8 @@ class Series:
 
     Example:
         >>> series = Series.fit(np.array([[0.0, 2.0, 4.0], [1.0, 3.0, np.nan]]))
-        >>> series.shape, series.encode(np.array([[2.0, np.nan, np.nan]]))[0, 1].tolist()
-        ((2, 3), [1.0, 0.0, 0.0])
+        >>> series.shape, series.encode(np.array([[2.0, 4.0, np.nan]]))[0, 1].tolist()
+        ((2, 3), [1.0, 1.0, 0.0])
     """
 
     channels: int
