@@ -5,12 +5,15 @@ canvas with others) and `decode` (what a trainer receives). Only tensors whose n
 be stored in eight bits.
 """
 
-from typing import Protocol, Self
+from dataclasses import replace
+from typing import Any, Protocol, Self
+
+from torch import Tensor
 
 from ...numerics.optimizers import Params
 from ..synthetic import Synthetic
 
-__all__ = ["MOST_NUMBERS", "Canvas"]
+__all__ = ["MOST_NUMBERS", "Canvas", "InputsAndLabels"]
 
 MOST_NUMBERS = 100_000_000
 """Numbers that drawn inputs may hold, whatever a file asks for."""
@@ -31,3 +34,22 @@ class Canvas(Protocol):
     def decode(self) -> Synthetic:
         """The samples; differentiable in `free`."""
         ...
+
+
+class InputsAndLabels:
+    """What canvases share that store `inputs`, and `targets` which are free where `classes` is 0."""
+
+    inputs: Tensor
+    targets: Tensor
+    classes: int
+
+    @property
+    def free(self) -> Params:
+        """Inputs, and targets when they are soft."""
+        return {"inputs": self.inputs} | ({} if self.classes else {"targets": self.targets})
+
+    def with_free(self, free: Params) -> Self:
+        """The same canvas with other numbers."""
+        own: Any = self
+        changed: Self = replace(own, inputs=free["inputs"], targets=free.get("targets", self.targets))
+        return changed

@@ -1,21 +1,20 @@
 """Several samples in one stored image: each is a tile, brought back to full size."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Self
 
 from torch import Tensor
 from torch.nn.functional import interpolate
 
 from ...errors import SettingError
-from ...numerics.optimizers import Params
 from ..synthetic import Synthetic, check_labels, scores_of
-from . import MOST_NUMBERS
+from . import MOST_NUMBERS, InputsAndLabels
 
 __all__ = ["Formation"]
 
 
 @dataclass(frozen=True, eq=False)
-class Formation:
+class Formation(InputsAndLabels):
     r"""Images cut into `factor` x `factor` tiles, each of which stands for one sample of full size.
 
     .. math:: x_{n f^2 + k} = \text{upsample}\big(\text{tile}_k(s_n)\big), \qquad k < f^2
@@ -57,15 +56,6 @@ class Formation:
         tiles = interpolate(samples, size=size, mode="area").reshape(-1, factor, factor, samples.shape[1], *size)
         stored = tiles.permute(0, 3, 1, 4, 2, 5).reshape(-1, samples.shape[1], size[0] * factor, size[1] * factor)
         return cls(stored, targets, factor, classes)
-
-    @property
-    def free(self) -> Params:
-        """Images, and targets when they are soft."""
-        return {"inputs": self.inputs} | ({} if self.classes else {"targets": self.targets})
-
-    def with_free(self, free: Params) -> Self:
-        """Other numbers."""
-        return replace(self, inputs=free["inputs"], targets=free.get("targets", self.targets))
 
     def decode(self) -> Synthetic:
         """The samples."""

@@ -1,18 +1,17 @@
 """The plain canvas: every number of every input is free, and the labels too when they are soft."""
 
-from dataclasses import dataclass, replace
-from typing import Self
+from dataclasses import dataclass
 
 from torch import Tensor
 
-from ...numerics.optimizers import Params
 from ..synthetic import Synthetic, check_labels, scores_of
+from . import InputsAndLabels
 
 __all__ = ["Plain"]
 
 
 @dataclass(frozen=True, eq=False)
-class Plain:
+class Plain(InputsAndLabels):
     """Inputs as they are, with hard labels (class numbers) or soft ones (scores).
 
     Args:
@@ -33,15 +32,6 @@ class Plain:
 
     def __post_init__(self) -> None:
         check_labels(self.targets, len(self.inputs), self.classes)
-
-    @property
-    def free(self) -> Params:
-        """Inputs, and targets when they are soft."""
-        return {"inputs": self.inputs} | ({} if self.classes else {"targets": self.targets})
-
-    def with_free(self, free: Params) -> Self:
-        """The same labels' kind with other numbers."""
-        return replace(self, inputs=free["inputs"], targets=free.get("targets", self.targets))
 
     def decode(self) -> Synthetic:
         """The samples."""

@@ -1,22 +1,21 @@
 """Series as their low frequencies: several samples in the numbers of one."""
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Self
 
 import torch
 from torch import Tensor
 
 from ...errors import SettingError
-from ...numerics.optimizers import Params
 from ..synthetic import Synthetic, check_labels, scores_of
-from . import MOST_NUMBERS
+from . import MOST_NUMBERS, InputsAndLabels
 
 __all__ = ["Spectrum", "low_share"]
 
 
 @dataclass(frozen=True, eq=False)
-class Spectrum:
+class Spectrum(InputsAndLabels):
     r"""Series that are sums of their lowest cosines; `factor` of them stand in the numbers of one and share its label.
 
     .. math:: x_n(t) = \sum_{k < T / f} s_{nk}\, c_k \cos\frac{\pi k (t + \frac12)}{T}, \qquad c_0 = \sqrt{1/T},\ c_k = \sqrt{2/T}
@@ -65,15 +64,6 @@ class Spectrum:
         if length // factor < 2:
             raise SettingError(f"series of {length} points have no {factor} times fewer frequencies: lower formation")
         return cls(samples @ _cosines(length // factor, length, samples).mT, targets, length, factor, classes)
-
-    @property
-    def free(self) -> Params:
-        """Coefficients, and targets when they are soft."""
-        return {"inputs": self.inputs} | ({} if self.classes else {"targets": self.targets})
-
-    def with_free(self, free: Params) -> Self:
-        """Other numbers."""
-        return replace(self, inputs=free["inputs"], targets=free.get("targets", self.targets))
 
     def decode(self) -> Synthetic:
         """The samples."""
