@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from engram.distillation import defaults
+from engram.distillation.artefact import as_engram
 from engram.distillation.distiller import distill
 from engram.distillation.methods.distribution_matching import DistributionMatching
 from engram.distillation.methods.performance_matching import PerformanceMatching
@@ -11,7 +12,7 @@ from engram.distillation.start import initial
 from engram.errors import BudgetError, SettingError
 from engram.memory.engram import load
 from engram.random import stream
-from engram.samples.budget import PerClass, Precision
+from engram.samples.budget import Bytes, PerClass, Precision
 from engram.samples.canvas.basis import Basis
 from engram.samples.canvas.formation import Formation
 
@@ -51,27 +52,43 @@ def test_shapes_that_do_not_go_together_are_refused():
         DistributionMatching(formation=2, mixtures=2)
 
 
+def _kept(problem, budget, precision=Precision.UINT8, steps=1, **settings):
+    """The engram of so many outer steps."""
+    method, training = PerformanceMatching(pool=1, **settings), defaults.training(problem)
+    state = method.init(problem, training, budget, precision, 0)
+    for _ in range(steps):
+        state, _ = method.step(state, problem, training)
+    return as_engram(method.export(state), problem, training, precision)
+
+
 def test_both_cost_no_more_than_plain_items(digits):
-    training = defaults.training(digits)
-    sizes = {}
-    for name, settings in (("plain", {}), ("tiles", {"formation": 2}), ("mixtures", {"mixtures": 3})):
-        memory = distill(
-            digits, PerformanceMatching(steps=2, pool=1, **settings), budget=PerClass(2), training=training
-        )
-        sizes[name] = memory.canvas_bytes, memory.items
+    kinds = {"plain": {}, "tiles": {"formation": 2}, "mixtures": {"mixtures": 3}}
+    found = {name: _kept(digits, PerClass(2), steps=0, **settings) for name, settings in kinds.items()}
+    sizes = {name: (memory.canvas_bytes, memory.items) for name, memory in found.items()}
     assert sizes["plain"][1] == 20
     assert sizes["tiles"] == (sizes["plain"][0], 80)
     assert sizes["mixtures"][0] <= sizes["plain"][0]
     assert sizes["mixtures"][1] == 60
 
 
-def test_they_survive_a_file(digits, tmp_path):
-    for settings in ({"formation": 2}, {"mixtures": 2}):
-        method = PerformanceMatching(steps=2, pool=1, **settings)
-        memory = distill(digits, method, budget=PerClass(1), precision=Precision.UINT8)
-        again = load(memory.save(tmp_path / "a.engram", force=True))
-        assert torch.equal(again.samples.inputs, memory.samples.inputs)
-        assert again.samples.targets.shape == memory.samples.targets.shape
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"formation": 2},
+        {"mixtures": 2},
+        {"coarse": True},
+        {"formation": 2, "coarse": True},
+        {"formation": 2, "own_labels": True},
+    ],
+)
+def test_they_survive_a_file(digits, tmp_path, settings):
+    """What is scored is what a file holds, and saving it again rounds nothing more."""
+    memory = _kept(digits, PerClass(1), **settings)
+    again = load(memory.save(tmp_path / "a.engram"))
+    second = load(again.save(tmp_path / "b.engram"))
+    for one in (again, second):
+        assert torch.equal(one.samples.inputs, memory.samples.inputs)
+        assert torch.equal(one.samples.targets, memory.samples.targets)
 
 
 def test_more_samples_than_rows_are_refused(digits, wine):
@@ -93,7 +110,17 @@ def test_labels_that_no_honest_file_holds_are_refused():
         with pytest.raises(SettingError, match="do not go with"):
             bad()
     with pytest.raises(SettingError, match="divides both sides"):
-        Formation.of(torch.zeros(9, 1, 8, 8), torch.zeros(1, 3), 3, 0)
+        Formation(torch.zeros(1, 1, 8, 8), torch.zeros(1, 3), 3)
+    with pytest.raises(SettingError, match="too many numbers"):
+        Formation(torch.zeros(1, 1, 8, 8), torch.zeros(1, 3), 2, sides=(10_000, 10_000))
+
+
+def test_tiles_of_odd_sides_come_back_at_their_size():
+    ramp = torch.linspace(-1, 1, 9).expand(8, 1, 7, 9)
+    canvas = Formation.of(ramp.clone(), torch.zeros(2, 3), 2, 0)
+    assert canvas.inputs.shape == (2, 1, 6, 8)
+    assert canvas.decode().inputs.shape == ramp.shape
+    assert float((canvas.decode().inputs - ramp).abs().max()) < 0.3
 
 
 def test_augmentation_of_what_is_no_image_is_refused(wine):
@@ -106,3 +133,37 @@ def test_augmentation_of_what_is_no_image_is_refused(wine):
     rows = initial(wine, PerClass(1), Precision.FLOAT32, "random", False, 0, defaults.training(wine))[0].decode()
     with pytest.raises(SettingError, match="for images"):
         fit(Training.default(MLP(), augment="crop"), wine.task, {"main": rows}, [0])
+
+
+def test_four_bits_hold_twice_as_much_in_the_same_bytes(digits):
+    for settings in ({}, {"formation": 2}):
+        plain, coarse = (_kept(digits, PerClass(2), coarse=coarse, **settings) for coarse in (False, True))
+        assert coarse.items == 2 * plain.items
+        assert coarse.canvas_bytes <= plain.canvas_bytes + 64
+        assert len(coarse.canvases["main"].inputs.unique()) <= 16 < len(plain.canvases["main"].inputs.unique())
+
+
+def test_outer_steps_see_four_bits(digits):
+    """The levels that training sees are those of the file; what moves between them is not lost."""
+    method = PerformanceMatching(steps=2, pool=1, coarse=True)
+    training = defaults.training(digits)
+    state = method.init(digits, training, PerClass(1), Precision.UINT8, 0)
+    seen = method.context(state, digits, training).state.canvas
+    assert len(seen.inputs.unique()) <= 16 < len(state.canvas.inputs.unique())
+    moved, _ = method.step(state, digits, training)
+    assert len(moved.canvas.inputs.unique()) > 16
+
+
+@pytest.mark.parametrize("soft", [False, True])
+@pytest.mark.parametrize("own_labels", [False, True])
+def test_a_budget_of_bytes_holds_four_bits_with_their_levels(digits, soft, own_labels):
+    settings = {"formation": 2, "own_labels": True} if own_labels else {}
+    memory = _kept(digits, Bytes(3000), coarse=True, label_rate=0.01 * soft, steps=0, **settings)
+    assert 2200 < memory.canvas_bytes <= 3000
+
+
+def test_a_tile_may_have_a_label_of_its_own(digits):
+    memory = _kept(digits, PerClass(1), formation=2, own_labels=True, label_rate=0.05, steps=3)
+    assert memory.canvases["main"].targets.shape == (40, 10)
+    first = memory.samples.targets[:4]
+    assert float((first - first[0]).abs().max()) > 1e-3

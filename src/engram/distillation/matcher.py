@@ -18,6 +18,7 @@ from ..numerics.optimizers import Moments, Params
 from ..random import stream
 from ..samples.budget import Budget, Precision
 from ..samples.canvas import Canvas
+from .artefact import as_stored
 from .batches import drawn_by_class
 from .buffers import Prepared, teacher
 from .labels import Labels, Samples, labelling, relabelled
@@ -99,6 +100,9 @@ class Matcher(ABC):
         formation: stored images hold so many tiles along a side, each a sample (`canvas.formation`); stored series so many samples
             of fewer frequencies (`canvas.spectrum`).
         mixtures: so many samples for each item of the budget, mixed from fewer bases (`canvas.basis`).
+        coarse: inputs and labels are stored in four bits, at levels that fit them best, and each item of the budget holds as many
+            more samples; every outer step sees them as they will be stored.
+        own_labels: each tile or part of a stored sample has a label of its own, for its bytes.
         momentum: the outer optimizer is SGD with this momentum; Adam when None.
         cosine: whether outer rates fall to zero along half a cosine.
         clip: gradients longer than so many times those before are cut to it (Adam); 0 leaves them.
@@ -116,6 +120,8 @@ class Matcher(ABC):
     augment: str = ""
     formation: int = 1
     mixtures: int = 1
+    coarse: bool = False
+    own_labels: bool = False
     momentum: float | None = None
     cosine: bool = True
     clip: float = 0.0
@@ -125,8 +131,8 @@ class Matcher(ABC):
             raise SettingError(f"{self}: steps, rates and clip are at least 0")
         if min(self.batch, self.formation, self.mixtures) < 1:
             raise SettingError(f"{self}: batch, formation and mixtures are at least 1")
-        if self.formation > 1 and self.mixtures > 1:
-            raise SettingError("formation and mixtures are two ways to spend the same bytes: give one")
+        if (self.formation > 1 or self.coarse) and self.mixtures > 1:
+            raise SettingError("formation or coarse, and mixtures, are two ways to spend the same bytes: give one")
         augmentation(self.augment)
 
     @abstractmethod
@@ -169,7 +175,17 @@ class Matcher(ABC):
             )
         soft = problem.classes is None or self.label_rate > 0 or self.labels != "hard"
         canvas, groups = initial(
-            problem, budget, precision, self.start, soft, seed, training, self.formation, self.mixtures
+            problem,
+            budget,
+            precision,
+            self.start,
+            soft,
+            seed,
+            training,
+            self.formation,
+            self.mixtures,
+            self.coarse,
+            self.own_labels,
         )
         canvas = self._labelled(canvas, problem, training, seed)
         kept = self.pool_policy(problem, training, seed)
@@ -194,7 +210,7 @@ class Matcher(ABC):
             canvas = self._labelled(canvas, problem, training, state.seed)
         pool = state.pool
         if kept and pool is not None and places is not None:
-            inner_batch = self.inner_batch(context, canvas)
+            inner_batch = self.inner_batch(context, as_stored(canvas))
             pool = kept[0].advance(pool, places, inner_batch, kept[2], state.step)
         extra = {key: free[key] for key in state.extra}
         state = replace(state, canvas=canvas, moments=moments, pool=pool, extra=extra, step=state.step + 1)
@@ -204,6 +220,7 @@ class Matcher(ABC):
         """What the next outer step will see."""
         kept = self.pool_policy(problem, training, state.seed)
         networks = state.pool.at(kept[0].due(kept[1], state.step)) if kept and state.pool is not None else None
+        state = replace(state, canvas=as_stored(state.canvas))
         return StepContext(state, problem, training, model_of(training.network, problem.task), networks)
 
     def export(self, state: MatcherState) -> Mapping[str, Canvas]:

@@ -40,6 +40,8 @@ def initial(
     training: Training,
     formation: int = 1,
     mixtures: int = 1,
+    coarse: bool = False,
+    own_labels: bool = False,
 ) -> tuple[Samples, Tensor]:
     """Where the synthetic samples start.
 
@@ -56,6 +58,8 @@ def initial(
         formation: tiles along a side of a stored image, each a sample; of series so many samples, each a part of the frequencies, in
             the numbers of one.
         mixtures: samples for each item of the budget, mixed from as many bases as its bytes then leave.
+        coarse: four bits a number: as many more samples as the precision has more.
+        own_labels: whether each tile or part has a label of its own.
 
     Returns:
         The canvas, and the class for which each sample was made.
@@ -63,11 +67,11 @@ def initial(
     Raises:
         BudgetError: see `samples.spending.shares`; or classes with fewer rows than samples.
     """
-    stored = counts(problem, budget, precision, soft)
     series = len(problem.task.shape) == 2
     fold = (formation if series else formation**2) * mixtures
+    stored = counts(problem, budget, precision, soft, coarse, fold if own_labels else 1)
     wanted = tuple(count * fold for count in stored)
-    if fold > 1:
+    if fold > 1 or coarse:
         if len(problem.task.shape) == 1 and formation > 1:
             raise SettingError(f"formation is for images and series; these inputs have shape {problem.task.shape}")
         for rows, count in zip(problem.train.by_class, wanted, strict=True):
@@ -78,14 +82,14 @@ def initial(
         raise DivergenceError("the starting samples are not finite")
     classes = 0 if soft else plain.classes
     targets = plain.decode().targets if soft else plain.targets
-    if formation > 1 and series:
-        return Spectrum.of(plain.inputs, targets[::formation], formation, classes), groups
     if formation > 1:
-        return Formation.of(plain.inputs, targets[:: formation**2], formation, classes), groups
+        shared = targets if own_labels else targets[::fold]
+        kind = Spectrum if series else Formation
+        return kind.of(plain.inputs, shared, formation, classes, coarse), groups
     if mixtures > 1:
         bases = _bases(problem, precision, soft, sum(stored), sum(wanted))
         return Basis.of(plain.inputs, targets, bases, classes), groups
-    return Plain(plain.inputs, targets, classes), groups
+    return Plain(plain.inputs, targets, classes, coarse), groups
 
 
 def _started(

@@ -38,9 +38,9 @@ __all__ = ["Engram", "load"]
 _MAIN = "main"
 """The set of labelled samples."""
 
-_FORMAT = 4
+_FORMAT = 5
 """2 added the linear part, 3 the temperature of labels and the type of classes, 4 labels of four bits and bounded
-trainings; what is missing takes its default."""
+trainings, 5 canvases of four bits; what is missing takes its default."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -89,7 +89,7 @@ class Engram:
         """Round canvases to the stored precision, so that what is scored is what is stored."""
         tensors: dict[str, Tensor] = {}
         plain = encode(dict(canvases), tensors)
-        stored = {key: store(key, value, precision) for key, value in tensors.items()}
+        stored = {key: store(key, value, precision, coarse=_coarse(canvases, key)) for key, value in tensors.items()}
         rounded = {key: restore(parts).to(tensors[key].device) for key, parts in stored.items()}
         scales = {key: parts[1] for key, parts in stored.items() if len(parts) == 2}
         return cls(decode(plain, rounded), precision=precision, scales=scales, **rest)
@@ -127,7 +127,7 @@ class Engram:
         """Cost of inputs and labels at their stored precision."""
         tensors: dict[str, Tensor] = {}
         encode(dict(self.canvases), tensors)
-        stored = (store(key, value, self.precision, self.scales.get(key)) for key, value in tensors.items())
+        stored = (self._stored(key, value) for key, value in tensors.items())
         return sum(part.numel() * part.element_size() for parts in stored for part in parts)
 
     @property
@@ -154,6 +154,9 @@ class Engram:
             digest.update(name.encode())
             digest.update(samples.inputs.cpu().numpy().tobytes() + samples.targets.cpu().numpy().tobytes())
         return digest.hexdigest()
+
+    def _stored(self, key: str, value: Tensor) -> tuple[Tensor, ...]:
+        return store(key, value, self.precision, self.scales.get(key), _coarse(self.canvases, key))
 
     @property
     def _classes(self) -> bool:
@@ -218,14 +221,18 @@ class Engram:
         stored: dict[str, Tensor] = {}
         for key, value in tensors.items():
             exact = not key.startswith("canvases.")
-            scale = self.scales.get(key.removeprefix("canvases."))
-            values, *scales = (value,) if exact else store(key, value, self.precision, scale)
+            values, *scales = (value,) if exact else self._stored(key.removeprefix("canvases."), value)
             stored[key] = values
             if scales:
                 stored[f"{key}#scale"] = scales[0]
         manifest = {"format": _FORMAT, "engram": __version__, "value": plain, "provenance": dict(self.provenance)}
         write_tensors(path, stored, manifest, force=True)
         return path
+
+
+def _coarse(canvases: Mapping[str, Canvas], key: str) -> bool:
+    """Whether a tensor is of a canvas that four bits hold."""
+    return getattr(canvases[key.partition(".")[0]], "coarse", False)
 
 
 def load(path: str | Path) -> Engram:

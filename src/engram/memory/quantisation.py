@@ -11,20 +11,26 @@ __all__ = ["restore", "store"]
 _COARSE = "coarse_targets"
 """The end of the names of labels that four bits hold, unless all is stored in single precision."""
 
+_OF_COARSE = ("inputs", "targets")
+"""The ends of the names of what four bits hold of a canvas that is coarse."""
+
 _LEVELS = 16
 """Of four bits."""
 
 _ROUNDS = 50
 
 
-def store(key: str, value: Tensor, precision: Precision, scale: Tensor | None = None) -> tuple[Tensor, ...]:
+def store(
+    key: str, value: Tensor, precision: Precision, scale: Tensor | None = None, coarse: bool = False
+) -> tuple[Tensor, ...]:
     """A float tensor at a stored precision: the values; for eight bits their offset and step, for four their levels."""
     if not value.is_floating_point():
         small = value.numel() > 0 and int(value.min()) >= 0 and int(value.max()) < 256
         return (value.to(torch.uint8 if small else torch.int16),)
-    if precision is Precision.FLOAT32:
+    coarse = coarse and key.endswith(_OF_COARSE)
+    if precision is Precision.FLOAT32 and not coarse:
         return (value.float(),)
-    if key.endswith(_COARSE) and (scale is None or len(scale) == _LEVELS):
+    if (coarse or key.endswith(_COARSE)) and (scale is None or len(scale) == _LEVELS):
         levels = _levels(value) if scale is None else scale
         return _paired(_nearest(value.flatten(), levels.to(value)).view_as(value)), levels
     if not key.endswith(_COARSE) and (precision is not Precision.UINT8 or not key.endswith("inputs")):
@@ -59,11 +65,13 @@ def _levels(values: Tensor) -> Tensor:
     """
     flat = values.detach().flatten().double().cpu().sort().values
     levels = flat[((torch.arange(_LEVELS) + 0.5) / _LEVELS * len(flat)).long()]
+    # Of sorted values those of a level stand together: sums from the start say all.
+    summed = torch.cat([torch.zeros(1).double(), flat.cumsum(0)])
     for _ in range(_ROUNDS):
-        nearest = _nearest(flat, levels)
-        counts = torch.bincount(nearest, minlength=_LEVELS)
-        sums = torch.zeros(_LEVELS).double().index_add(0, nearest, flat)
-        levels = torch.where(counts > 0, sums / counts.clamp_min(1), levels).sort().values
+        ends = torch.searchsorted(flat, (levels[1:] + levels[:-1]) / 2, right=True)
+        ends = torch.cat([torch.zeros(1).long(), ends, torch.tensor([len(flat)])])
+        counts = ends.diff()
+        levels = torch.where(counts > 0, summed[ends].diff() / counts.clamp_min(1), levels)
     limit = torch.finfo(torch.float16).max
     return levels.clamp(-limit, limit).half()
 
@@ -76,5 +84,5 @@ def _nearest(values: Tensor, levels: Tensor) -> Tensor:
 def _paired(codes: Tensor) -> Tensor:
     """Two rows of codes below sixteen in one of bytes."""
     if len(codes) % 2:
-        raise SettingError(f"labels of four bits are stored in pairs of rows; these are {len(codes)}")
+        raise SettingError(f"numbers of four bits are stored in pairs of rows; these are {len(codes)}")
     return (codes[0::2] * _LEVELS + codes[1::2]).to(torch.uint8)

@@ -10,7 +10,7 @@ __all__ = ["Budget", "Bytes", "Items", "PerClass", "Precision", "parse_size"]
 
 
 class Precision(enum.Enum):
-    """How each number of an engram is stored; `UINT8` is affine over the tensor's range."""
+    """How each number of an engram is stored, unless its canvas is coarse; `UINT8` is affine over the tensor's range."""
 
     FLOAT32 = "float32"
     FLOAT16 = "float16"

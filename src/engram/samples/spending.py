@@ -14,7 +14,13 @@ def number_bytes(precision: Precision) -> int:
     return max(precision.bytes, 2)
 
 
-def counts(problem: Problem, budget: Budget, precision: Precision, soft: bool) -> tuple[int, ...]:
+_LEVELS = 64
+"""Bytes of the levels of inputs and labels that four bits hold."""
+
+
+def counts(
+    problem: Problem, budget: Budget, precision: Precision, soft: bool, coarse: bool = False, labels: int = 1
+) -> tuple[int, ...]:
     """Spell out a budget for plain samples: inputs at `precision`, labels soft or hard.
 
     Args:
@@ -22,6 +28,8 @@ def counts(problem: Problem, budget: Budget, precision: Precision, soft: bool) -
         budget: items, per class or bytes.
         precision: of the inputs.
         soft: whether labels are scores.
+        coarse: whether four bits hold each number: as many more samples as the precision has more.
+        labels: of a sample, each of one of its parts; a budget in items pays for one.
 
     Returns:
         Items per class, or one number for regression.
@@ -30,9 +38,16 @@ def counts(problem: Problem, budget: Budget, precision: Precision, soft: bool) -
         BudgetError: see `shares`.
     """
     per_input, label = item_bytes(problem, precision, soft)
+    if coarse and isinstance(budget, Bytes):
+        # Two samples share their bytes.
+        pair = math.prod(problem.task.shape) + labels * (problem.task.outputs if soft else 2 * label)
+        return tuple(2 * count for count in shares(problem, Bytes(max(1, budget.size - _LEVELS)), pair))
+    if coarse:
+        return tuple(2 * precision.bytes * count for count in shares(problem, budget, per_input + label))
     if isinstance(budget, Bytes):
         # An eight-bit tensor carries its offset and scale.
         budget = Bytes(max(1, budget.size - 8 * (precision is Precision.UINT8)))
+        label *= labels
     return shares(problem, budget, per_input + label)
 
 

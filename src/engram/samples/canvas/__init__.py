@@ -2,7 +2,7 @@
 
 A canvas is a frozen dataclass with `free` (the tensors an outer optimizer moves), `with_free` (the same
 canvas with others) and `decode` (what a trainer receives). Only tensors whose name ends in ``inputs`` may
-be stored in eight bits.
+be stored in eight bits; where `coarse` is set, those and soft labels are stored in four.
 """
 
 from dataclasses import replace
@@ -37,11 +37,12 @@ class Canvas(Protocol):
 
 
 class InputsAndLabels:
-    """What canvases share that store `inputs`, and `targets` which are free where `classes` is 0."""
+    """What canvases share that store `inputs`, and `targets` which are free where `classes` is 0; in four bits where `coarse`."""
 
     inputs: Tensor
     targets: Tensor
     classes: int
+    coarse: bool
 
     @property
     def free(self) -> Params:

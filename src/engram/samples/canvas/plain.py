@@ -18,6 +18,7 @@ class Plain(InputsAndLabels):
         inputs: (N, *shape), normalised.
         targets: (N, C) scores, or (N,) whole class numbers.
         classes: number of classes behind hard labels; 0 with scores.
+        coarse: whether inputs and scores are stored in four bits.
 
     Example:
         >>> import torch
@@ -29,6 +30,7 @@ class Plain(InputsAndLabels):
     inputs: Tensor
     targets: Tensor
     classes: int = 0
+    coarse: bool = False
 
     def __post_init__(self) -> None:
         check_labels(self.targets, len(self.inputs), self.classes)

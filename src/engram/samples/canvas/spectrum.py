@@ -24,10 +24,11 @@ class Spectrum(InputsAndLabels):
 
     Args:
         inputs: (N f, channels, K), the coefficients; those of one label stand together.
-        targets: (N, C) scores, or (N,) whole class numbers.
+        targets: (N, C) scores, or (N,) whole class numbers; or (N f, ...), each series has its own.
         length: points T of a series, at least K.
         factor: series that share a label, at least 1.
         classes: number of classes behind hard labels; 0 with scores.
+        coarse: whether inputs and scores are stored in four bits.
 
     Raises:
         SettingError: sizes or labels that do not go together.
@@ -45,6 +46,7 @@ class Spectrum(InputsAndLabels):
     length: int
     factor: int = 1
     classes: int = 0
+    coarse: bool = False
 
     def __post_init__(self) -> None:
         if self.inputs.ndim != 3 or self.factor < 1 or not 0 < self.inputs.shape[2] <= self.length:
@@ -55,21 +57,22 @@ class Spectrum(InputsAndLabels):
             raise SettingError(
                 f"{len(self.inputs)} series of {self.length} points do not stand {self.factor} to a label"
             )
-        check_labels(self.targets, len(self.inputs) // self.factor, self.classes)
+        own = len(self.targets) == len(self.inputs)
+        check_labels(self.targets, len(self.inputs) // (1 if own else self.factor), self.classes)
 
     @classmethod
-    def of(cls, samples: Tensor, targets: Tensor, factor: int, classes: int) -> Self:
+    def of(cls, samples: Tensor, targets: Tensor, factor: int, classes: int, coarse: bool = False) -> Self:
         """Cut samples (N f, channels, T), those of one label together, to their lowest T / f frequencies."""
         length = samples.shape[-1]
         if length // factor < 2:
             raise SettingError(f"series of {length} points have no {factor} times fewer frequencies: lower formation")
-        return cls(samples @ _cosines(length // factor, length, samples).mT, targets, length, factor, classes)
+        return cls(samples @ _cosines(length // factor, length, samples).mT, targets, length, factor, classes, coarse)
 
     def decode(self) -> Synthetic:
         """The samples."""
         samples = self.inputs @ _cosines(self.inputs.shape[2], self.length, self.inputs)
         labels = scores_of(self.targets, self.classes, samples)
-        return Synthetic(samples, labels.repeat_interleave(self.factor, 0))
+        return Synthetic(samples, labels.repeat_interleave(len(samples) // len(labels), 0))
 
 
 def low_share(series: Tensor, factor: int) -> float:
