@@ -28,7 +28,7 @@ from ..numerics.optimizers import Params
 from ..random import integer
 from ..spec import encode
 
-__all__ = ["Buffer", "Prepared", "experts", "teacher"]
+__all__ = ["Buffer", "Prepared", "experts", "missing", "teacher"]
 
 
 @dataclass(frozen=True)
@@ -92,8 +92,7 @@ def experts(problem: Problem, network: Network, recipe: Experts, seed: int, watc
     marks = _marks(recipe)
     digest, files, seconds = hashlib.blake2b(digest_size=16), [], 0.0
     for k in range(recipe.count):
-        name = _name(problem.fingerprint, network, problem.task, recipe, seed, k, problem.train.device.type)
-        path = _folder() / f"{name}.safetensors"
+        name, path = _place(problem, network, recipe, seed, k)
         if not _known(path, name, _changed(path)):
             begun = time.perf_counter()
             trained = _trajectory(problem, network, recipe, seed, k, partial(share_done, watch, k, recipe.count))
@@ -108,6 +107,12 @@ def experts(problem: Problem, network: Network, recipe: Experts, seed: int, watc
         files.append(str(path))
         watch((k + 1) / recipe.count)
     return Buffer(tuple(files), len(marks), digest.hexdigest(), seconds)
+
+
+def missing(problem: Problem, network: Network, recipe: Experts, seed: int) -> int:
+    """How many of these experts are not in the cache yet."""
+    places = [_place(problem, network, recipe, seed, k) for k in range(recipe.count)]
+    return sum(_known(path, name, _changed(path)) is None for name, path in places)
 
 
 def teacher(problem: Problem, network: Network, seed: int) -> Fitted:
@@ -153,9 +158,14 @@ def _name(fingerprint: str, network: Network, task: Task, recipe: Experts, seed:
     """All that a trajectory depends on; the start stands for a user's own factory, whose code has no name."""
     start = initialise(network, task, integer(seed, "fingerprint"))
     numbers = b"".join(value.numpy().tobytes() for value in start.values())
-    plain = encode((network, recipe.steps, recipe.batch, recipe.optimizer, recipe.every, recipe.augment))
+    plain = encode((network, recipe.steps, recipe.batch, recipe.optimizer, recipe.every, recipe.augment, recipe.cosine))
     words = [fingerprint, plain, seed, k, device, code_version(), str(torch.__version__)]
     return hashlib.blake2b(json.dumps(words).encode() + numbers, digest_size=12).hexdigest()
+
+
+def _place(problem: Problem, network: Network, recipe: Experts, seed: int, k: int) -> tuple[str, Path]:
+    name = _name(problem.fingerprint, network, problem.task, recipe, seed, k, problem.train.device.type)
+    return name, _folder() / f"{name}.safetensors"
 
 
 def _folder() -> Path:

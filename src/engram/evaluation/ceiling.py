@@ -5,7 +5,6 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -19,9 +18,9 @@ from ..data.metrics import score
 from ..data.preprocessing.vectors import Vectors
 from ..data.problem import Problem
 from ..data.split import Split
+from ..distillation.buffers import experts
 from ..distillation.labels import relabelled
-from ..errors import DivergenceError
-from ..learning.experts import Experts, Watch, learn, share_done
+from ..learning.experts import Experts, Watch
 from ..learning.fitting import Fitted, fit, outputs
 from ..learning.network import Network, initialise, large_image, model_of
 from ..learning.networks.random_convolutions import RandomConvolutions
@@ -31,8 +30,12 @@ from ..random import minibatch
 from ..samples.canvas.plain import Plain
 from .learners import score_estimator
 
-__all__ = ["Full", "Tuned", "full_steps", "train_full", "train_tuned"]
+__all__ = ["Full", "Tuned", "full_networks", "full_recipe", "full_steps", "train_full", "train_tuned"]
 
+_PASSES, _BATCH, _AUGMENT = 10, 128, "crop_scale_rotate"
+"""Over large images."""
+
+_SMALL_BATCH = 64
 _LINEAR_ROWS = 10_000
 _TREE_ROWS = 100_000
 _RATE = 3e-3
@@ -45,7 +48,7 @@ _AS_THEY_ARE = Vectors(torch.zeros(0), torch.ones(0))
 
 @dataclass(frozen=True, eq=False)
 class Full:
-    """Networks trained on all training rows, each at its best step on `select`."""
+    """Networks trained on all training rows, and their scores on `select`."""
 
     fitted: Fitted
     select: Tensor
@@ -73,9 +76,16 @@ class Tuned:
 
 
 def full_steps(problem: Problem) -> int:
-    """Twenty passes over small data; over large at most 3000 steps, or 1000 where a step takes a CPU long."""
-    slow = large_image(problem.task.shape) and problem.train.device.type != "cuda"
-    return min(1000 if slow else 3000, max(300, 20 * len(problem.train) // 64))
+    """Ten passes over large images; twenty over all else, of at most 3000 steps."""
+    if large_image(problem.task.shape):
+        return max(300, -(-_PASSES * len(problem.train) // _BATCH))
+    return min(3000, max(300, 20 * len(problem.train) // _SMALL_BATCH))
+
+
+def full_networks(problem: Problem, seeds: int) -> int:
+    """How many networks say what all data teach: two where one takes a CPU minutes."""
+    slow = large_image(problem.task.shape) and problem.train.device.type == "cpu"
+    return min(2, seeds) if slow else seeds
 
 
 def train_full(
@@ -83,17 +93,16 @@ def train_full(
     network: Network,
     seeds: list[int],
     steps: int,
-    batch: int = 64,
     watch: Callable[[float], None] | None = None,
 ) -> Full:
-    """Train fresh networks on all training rows; each keeps its best step on `select`.
+    """Train fresh networks on all training rows; each keeps its best step on `select`, of large images its last.
 
     Args:
         problem: real data.
         network: the architecture.
-        seeds: one network each.
+        seeds: one network each; of large images as many as `full_networks` says, augmented, which are kept in the cache and found
+            there again (`distillation.buffers`).
         steps: of Adam on minibatches, the rate falling along a cosine.
-        batch: rows per step.
         watch: called with the share of steps taken, in [0, 1).
 
     Returns:
@@ -102,18 +111,35 @@ def train_full(
     if getattr(network, "fixed_features", False):
         return _by_readout(problem, network, seeds)
     loss = Loss.CROSS_ENTROPY if problem.classes else Loss.SQUARED
+    if large_image(problem.task.shape):
+        return _kept(problem, network, full_networks(problem, len(seeds)), steps, loss, watch)
     begun = time.perf_counter()
-    # Large images fill a core by themselves: network by network, at half precision.
-    apart = large_image(problem.task.shape)
-    groups = [[seed] for seed in seeds] if apart else [seeds]
-    found = []
-    for place, group in enumerate(groups):
-        seen = None if watch is None else partial(share_done, watch, place, len(groups))
-        found.append((_alone if apart else _together)(problem, network, group, steps, batch, loss, seen))
-    params = {key: torch.cat([best[key] for best, _ in found]) for key in found[0][0]}
-    fitted = Fitted(model_of(network, problem.task), params)
+    best = _Best(problem, len(seeds), steps, watch)
+    learning = Phase(Descent(Adam(rate=_RATE), steps, _SMALL_BATCH, loss, cosine=True))
+    fit(
+        Training(network, (learning,)),
+        problem.task,
+        {"main": problem.train},
+        seeds,
+        lambda _, step, fitted: best.see(step, fitted),
+    )
     seconds = (time.perf_counter() - begun) / len(seeds)
-    return Full(fitted, torch.cat([scores for _, scores in found]), seconds, loss)
+    return Full(Fitted(model_of(network, problem.task), best.params), best.scores, seconds, loss)
+
+
+def full_recipe(networks: int, steps: int) -> Experts:
+    """How networks learn all large images: one after another, since each fills a core."""
+    return Experts(networks, steps, _BATCH, Adam(_RATE), augment=_AUGMENT, cosine=True)
+
+
+def _kept(problem: Problem, network: Network, networks: int, steps: int, loss: Loss, watch: Watch | None) -> Full:
+    """Networks of the cache; a run that is taken up again finds those that are ready."""
+    trained = experts(problem, network, full_recipe(networks, steps), 0, watch)
+    device, split = problem.train.device, problem.validation
+    ends = [trained.at(k, trained.points - 1, device) for k in range(networks)]
+    fitted = Fitted(model_of(network, problem.task), {key: torch.stack([end[key] for end in ends]) for key in ends[0]})
+    scores = score(problem.metric, outputs(fitted, split), split.targets).cpu()
+    return Full(fitted, scores, trained.seconds / networks, loss)
 
 
 def _by_readout(problem: Problem, network: Network, seeds: list[int]) -> Full:
@@ -146,38 +172,6 @@ class _Best:
         self.scores = torch.where(better, now, self.scores)
         for key, value in fitted.params.items():
             self.params.setdefault(key, value.clone())[better] = value[better]
-
-
-def _together(
-    problem: Problem, network: Network, seeds: list[int], steps: int, batch: int, loss: Loss, watch: Watch | None
-) -> tuple[Params, Tensor]:
-    best = _Best(problem, len(seeds), steps, watch)
-    learning = Phase(Descent(Adam(rate=_RATE), steps, batch, loss, cosine=True))
-    fit(
-        Training(network, (learning,)),
-        problem.task,
-        {"main": problem.train},
-        seeds,
-        lambda _, step, fitted: best.see(step, fitted),
-    )
-    return best.params, best.scores
-
-
-def _alone(
-    problem: Problem, network: Network, seeds: list[int], steps: int, batch: int, loss: Loss, watch: Watch | None
-) -> tuple[Params, Tensor]:
-    (seed,), model = seeds, model_of(network, problem.task)
-    best = _Best(problem, 1, steps, watch)
-    start = initialise(network, problem.task, seed)
-    params = {key: value.to(problem.train.device) for key, value in start.items()}
-    recipe = Experts(1, steps, batch, Adam(_RATE))
-    for step, now in enumerate(
-        learn(model, params, problem.train, recipe, loss, seed, "batches", cosine=True), start=1
-    ):
-        best.see(step, Fitted(model, {key: value[None] for key, value in now.items()}))
-    if not torch.isfinite(best.scores).all():
-        raise DivergenceError("training on all data left no network with a finite score")
-    return best.params, best.scores
 
 
 def train_tuned(problem: Problem, seed: int = 0) -> Tuned:

@@ -179,8 +179,8 @@ class Scores:
         return spent | {"other learners": sum(row.seconds * len(row.runs) for row in learners)}
 
     def difference(self, name: str) -> dict[str, Any]:
-        """Engram minus another row, seed by seed: the runs share their initial networks."""
-        pairs = zip(self.rows["engram"].runs, self.rows[name].runs, strict=True)
+        """Engram minus another row, seed by seed: the runs share their initial networks. All data may have fewer."""
+        pairs = zip(self.rows["engram"].runs, self.rows[name].runs, strict=name != "full")
         return summarise(tuple(a - b for a, b in pairs))
 
     def summary(self) -> dict[str, Any]:

@@ -28,6 +28,7 @@ class Experts:
         optimizer: of the networks.
         every: steps between two stored points of a trajectory; only its ends are stored when None.
         augment: strategy of augmentation, for instance ``"crop_rotate"``.
+        cosine: whether the rate falls to zero along half a cosine.
 
     Raises:
         SettingError: a value out of range.
@@ -39,6 +40,7 @@ class Experts:
     optimizer: SGD | Adam = Adam(3e-3)
     every: int | None = None
     augment: str = ""
+    cosine: bool = False
 
     def __post_init__(self) -> None:
         if min(self.count, self.steps, self.batch, self.every or 1) < 1:
@@ -58,7 +60,6 @@ def learn(
     loss: Loss,
     seed: int,
     *names: str | int,
-    cosine: bool = False,
 ) -> Iterator[Params]:
     """Train one network on minibatches of real rows, at half precision where convolutions gain by it.
 
@@ -66,11 +67,10 @@ def learn(
         model: the pure function.
         params: where it starts.
         split: real rows.
-        recipe: steps, batch, optimizer, augmentation.
+        recipe: steps, batch, optimizer, augmentation, schedule.
         loss: what is minimised.
         seed: of the batches.
         names: the purpose.
-        cosine: whether the rate falls to zero along half a cosine.
 
     Yields:
         The parameters after every step, each in memory of their own.
@@ -87,7 +87,7 @@ def learn(
         grads = dict(zip(free, torch.autograd.grad(found, list(free.values())), strict=True))
         # A step makes new tensors, so points of a trajectory never share memory.
         with torch.no_grad():
-            params, state = recipe.optimizer.step(params, grads, state, schedule[step] if cosine else 1.0)
+            params, state = recipe.optimizer.step(params, grads, state, schedule[step] if recipe.cosine else 1.0)
         yield params
 
 

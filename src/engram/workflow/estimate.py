@@ -11,13 +11,14 @@ import torch
 from ..data.problem import Problem
 from ..data.split import Split
 from ..distillation.artefact import as_engram
+from ..distillation.buffers import missing
 from ..distillation.loop import Run
 from ..distillation.plan import Plan
-from ..evaluation.ceiling import full_steps
+from ..evaluation.ceiling import full_networks, full_recipe, full_steps
 from ..evaluation.learners import LEARNERS, Recipe, learner_names
 from ..evaluation.protocol import Protocol, row_names
 from ..evaluation.scores import TEACHERS
-from ..learning.experts import Experts, learn
+from ..learning.experts import learn
 from ..learning.fitting import fit, outputs
 from ..learning.network import Network, initialise, large_image, model_of
 from ..learning.training import Descent, Loss, Phase, Training
@@ -94,9 +95,13 @@ def _judging(problem: Problem, start: Engram, protocol: Protocol) -> float:
     learners = learner_names(problem, protocol.panel, protocol.judges) if start.labelled else []
     others = len(TEACHERS) * sum(_learner(name, problem, start) for name in learners)
     steps = full_steps(problem) if protocol.full_steps is None else protocol.full_steps
-    # Small networks learn side by side, which costs them little.
-    together = protocol.seeds if large_image(problem.task.shape) else 1
-    return protocol.seeds * (own + others) + steps * together * _full_step(problem, training.network)
+    # Small networks learn side by side, which costs them little; of large images some may lie in the cache.
+    together = 1
+    if large_image(problem.task.shape):
+        recipe = full_recipe(full_networks(problem, protocol.seeds), steps)
+        together = missing(problem, training.network, recipe, 0)
+    ceiling = steps * together * _full_step(problem, training.network) if together else 0.0
+    return protocol.seeds * (own + others) + ceiling
 
 
 def _network(problem: Problem, sets: dict[str, Synthetic], training: Training) -> float:
@@ -131,7 +136,7 @@ def _full_step(problem: Problem, network: Network) -> float:
     if large_image(problem.task.shape):
         model = model_of(network, problem.task)
         params = {k: v.to(problem.train.device) for k, v in initialise(network, problem.task, 0).items()}
-        recipe = Experts(1, _STEPS, 64)
+        recipe = full_recipe(1, _STEPS)
         return _fastest(lambda: list(learn(model, params, problem.train, recipe, loss, 0, "timed")), 2) / _STEPS
     training = Training(network, (Phase(Descent(steps=_STEPS, batch=64, loss=loss)),))
     return _fastest(lambda: fit(training, problem.task, {"main": problem.train}, [0]), 2) / _STEPS
