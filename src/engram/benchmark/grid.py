@@ -12,7 +12,7 @@ from ..distillation import defaults
 from ..distillation.matcher import Matcher
 from ..distillation.method import Method
 from ..distillation.plan import with_steps
-from ..distillation.published import PUBLISHED, method_of
+from ..distillation.published import DEFAULT, PUBLISHED, method_of
 from ..errors import SettingError
 from ..evaluation.learners import check_panel
 from ..samples.budget import Budget
@@ -57,15 +57,15 @@ def crossed(words: Sequence[str], canvases: Sequence[str]) -> tuple[str, ...]:
 
     Example:
         >>> crossed(["dm", "random"], ["plain", "formation=2"])
-        ('dm:formation=1,mixtures=1', 'dm:formation=2', 'random')
+        ('dm:formation=1,mixtures=1,coarse=false', 'dm:formation=2', 'random')
     """
     found: list[str] = []
     for word in words:
-        if not canvases or word == FULL or not isinstance(method_of(word), Matcher):
+        if not canvases or word in (FULL, DEFAULT) or not isinstance(method_of(word), Matcher):
             found.append(word)
             continue
         mark = "," if ":" in word else ":"
-        found += [f"{word}{mark}{'formation=1,mixtures=1' if c == 'plain' else c}" for c in canvases]
+        found += [f"{word}{mark}{'formation=1,mixtures=1,coarse=false' if c == 'plain' else c}" for c in canvases]
     return tuple(dict.fromkeys(found))
 
 
@@ -141,7 +141,7 @@ class Recipe:
             raise SettingError(f"networks is {self.networks}: train at least one for each score")
         check_panel(self.panel)
 
-    def method(self, word: str, problem: Problem | None = None) -> Method:
-        """The method that a word names."""
-        usual = None if problem is None else defaults.method(problem)
+    def method(self, word: str, problem: Problem | None = None, most: int = 1) -> Method:
+        """The method that a word names; `most` items a class are what the default depends on."""
+        usual = None if problem is None else defaults.method(problem, most=most)
         return with_steps(method_of(word, usual, self.quick), self.steps)

@@ -16,7 +16,7 @@ from ..distillation.loop import Run, run
 from ..distillation.matcher import Matcher
 from ..distillation.method import Method
 from ..distillation.methods.performance_matching import PerformanceMatching
-from ..distillation.plan import Plan
+from ..distillation.plan import Plan, most_items
 from ..errors import ArtefactError, DivergenceError
 from ..evaluation.baselines import scores_on_test
 from ..evaluation.ceiling import full_steps, train_full
@@ -58,9 +58,9 @@ def measure(cell: Cell, recipe: Recipe, device: str, checkpoint: Path) -> dict[s
     seeds = list(range(recipe.networks))
     if cell.method == FULL:
         return _ceiling(problem, network, seeds)
-    method = recipe.method(cell.method, problem)
-    training = defaults.training(problem, network, method)
     precision = defaults.precision(problem)
+    method = recipe.method(cell.method, problem, most_items(problem, cell.budget, precision))
+    training = defaults.training(problem, network, method)
     prepare = getattr(method, "prepare", None)
     prepared = prepare(problem, training, cell.seed) if prepare is not None else Prepared()
     plan = Plan(method, training, cell.budget, precision, cell.seed)

@@ -32,7 +32,10 @@ def command() -> None:
 @command.command("run")
 @click.argument("data", nargs=-1, required=True)
 @click.option(
-    "--method", "methods", multiple=True, help="A method, a published setting, full, or all (default); repeat."
+    "--method",
+    "methods",
+    multiple=True,
+    help="A method, a published setting, default (for the kind of data), full, or all (if absent); repeat.",
 )
 @click.option(
     "--canvas",
@@ -96,6 +99,7 @@ def run(
     from ..benchmark.grid import FULL, Cell, Recipe, all_methods, crossed
     from ..benchmark.results import Results
     from ..data.source import find
+    from ..distillation.published import DEFAULT
     from ..memory.files import check_writable
     from ..samples.budget import Budget, Items, PerClass
     from ..spec import parse
@@ -111,7 +115,7 @@ def run(
     for text in data:
         find(text)
     for word in words:
-        if word != FULL:
+        if word not in (FULL, DEFAULT):
             recipe.method(word)
     for word in (*networks, *judges):
         parse("networks", word)

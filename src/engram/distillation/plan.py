@@ -20,7 +20,7 @@ from .choice import choose
 from .method import Method
 from .published import method_of, network_of
 
-__all__ = ["Plan", "with_steps"]
+__all__ = ["Plan", "most_items", "with_steps"]
 
 _QUICK = 3
 """A quick run of a method without a setting of its own takes one step in so many."""
@@ -98,7 +98,7 @@ class Plan:
         own = network_of(method) if isinstance(method, str) else None
         budget = budget or (PerClass(1) if problem.classes else Items(10))
         precision = precision or defaults.precision(problem)
-        usual = defaults.method(problem, teaches, _most(problem, budget, precision))
+        usual = defaults.method(problem, teaches, most_items(problem, budget, precision))
         chosen = method_of(method, usual, quick) if isinstance(method, str) else method or usual
         if quick and own is None and steps is None:
             steps = -(-chosen.steps // _QUICK)
@@ -140,7 +140,7 @@ class Plan:
         } | ({"chosen": {"reason": self.reason, "tried": [list(one) for one in self.tried]}} if self.reason else {})
 
 
-def _most(problem: Problem, budget: Budget, precision: Precision) -> int:
+def most_items(problem: Problem, budget: Budget, precision: Precision) -> int:
     """Items of the largest class; 1 where the budget does not fit, which is refused later and better."""
     try:
         return max(counts(problem, budget, precision, soft=True))

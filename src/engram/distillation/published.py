@@ -21,7 +21,10 @@ from .methods.patch_selection import PatchSelection
 from .methods.performance_matching import PerformanceMatching
 from .methods.trajectory_matching import TrajectoryMatching
 
-__all__ = ["PUBLISHED", "Published", "method_of", "network_of"]
+__all__ = ["DEFAULT", "PUBLISHED", "Published", "method_of", "network_of"]
+
+DEFAULT = "default"
+"""The word of the method that the kind of data asks for."""
 
 _ALL = "color_crop_cutout_flip_scale_rotate"
 
@@ -215,7 +218,7 @@ def method_of(word: str, usual: Method | None = None, quick: bool = False) -> Me
     """Read a method, or a published setting, from one word.
 
     Args:
-        word: ``NAME`` or ``NAME:field=value,...``, NAME a method or one of `PUBLISHED`.
+        word: ``NAME`` or ``NAME:field=value,...``, NAME a method or one of `PUBLISHED`; or ``default``, which is `usual`.
         usual: a method whose fields stand where the word says nothing, when it is of the same kind.
         quick: whether a published setting is taken at the scale of a CPU.
 
@@ -229,6 +232,8 @@ def method_of(word: str, usual: Method | None = None, quick: bool = False) -> Me
         >>> method_of("dsa:steps=50").steps
         50
     """
+    if word == DEFAULT and usual is not None:
+        return usual
     name, colon, tail = word.partition(":")
     known = PUBLISHED.get(name.replace("_", "-"))
     if known is None:
