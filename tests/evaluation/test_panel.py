@@ -14,7 +14,7 @@ from engram.evaluation.baselines import Baselines
 from engram.evaluation.learners import LEARNERS, learner_names
 from engram.evaluation.panel import coresets_win
 from engram.evaluation.protocol import Protocol, row_names
-from engram.evaluation.scores import Panel, Row, portability, sign
+from engram.evaluation.scores import Panel, Row, portability, sign, summarise
 from engram.memory.lesson import Lesson
 
 SHORT = {"full_steps": 5, "baselines": False}
@@ -53,6 +53,10 @@ def test_a_learner_that_could_not_learn_counts_as_nothing():
 
 def test_evaluate_has_a_panel_unless_it_is_not_wanted(memory, wine):
     scores = engram.evaluate(memory, wine, Protocol(seeds=2, **SHORT))
+    for name in ("engram", "full"):
+        recall, shares = scores.rows[name].recall, torch.bincount(wine.test.targets) / len(wine.test)
+        # Weighed by the classes' rows, recall is accuracy.
+        assert float((torch.tensor(recall) * shares).sum()) == pytest.approx(summarise(scores.rows[name].runs)["mean"])
     assert list(scores.panel.rows) == ["linear", "1-nn", "svm", "mlp", "forest"]
     assert all(len(row.runs) == 2 for own in scores.panel.rows.values() for row in own.values())
     assert scores.panel.rows["linear"]["k_means_bytes"].runs[0] > 0.8

@@ -94,6 +94,7 @@ def test_what_other_learners_say_is_shown_if_it_is_whole(wine, tmp_path, monkeyp
     text = (tmp_path / "wine.html").read_text()
     assert "Whom else does it teach?" in text
     assert "Portability" in text
+    assert "Recall of each class" in text
     assert "cross_entropy(model(x), y)" in text, "how to train on it elsewhere"
     memory = engram.load("wine.engram")
     for broken in ({"learners": {"svm": {}}}, {"learners": 3}, [], {"portability": 1.0}):

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from ..errors import SettingError
 
-__all__ = ["Metric", "metric_of", "row_losses", "score"]
+__all__ = ["Metric", "metric_of", "recalls", "row_losses", "score"]
 
 
 class Metric(enum.Enum):
@@ -90,6 +90,24 @@ def score(metric: Metric, outputs: Tensor, targets: Tensor) -> Tensor:
         return hits.mean(-1)
     present = targets.unique()
     return torch.stack([hits[..., targets == c].mean(-1) for c in present]).mean(0)
+
+
+def recalls(outputs: Tensor, targets: Tensor) -> Tensor:
+    """The share of each class's rows that is recognised, whose mean is balanced accuracy.
+
+    Args:
+        outputs: (..., N, C).
+        targets: (N,) class numbers.
+
+    Returns:
+        (..., C); NaN of a class without rows.
+
+    Example:
+        >>> recalls(torch.eye(2), torch.tensor([0, 0])).tolist()
+        [0.5, nan]
+    """
+    hits = (outputs.argmax(-1) == targets).float()
+    return torch.stack([hits[..., targets == c].mean(-1) for c in range(outputs.shape[-1])], -1)
 
 
 def _others(outputs: Tensor, c: int) -> Tensor:

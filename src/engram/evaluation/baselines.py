@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
-from ..data.metrics import score
+from ..data.metrics import recalls, score
 from ..data.problem import Problem
 from ..distillation.methods.herding import Herding
 from ..distillation.methods.k_center import KCenter
@@ -20,7 +20,7 @@ from ..samples.spending import number_bytes
 from .ceiling import Full
 from .scores import Row
 
-__all__ = ["BASELINES", "TAUGHT", "Baselines", "constant_score", "scores_on_test"]
+__all__ = ["BASELINES", "TAUGHT", "Baselines", "constant_score", "recall_on_test", "scores_on_test"]
 
 BASELINES = {
     "random": Random(),
@@ -131,6 +131,13 @@ class Baselines:
 def scores_on_test(fitted: Fitted, problem: Problem) -> tuple[float, ...]:
     """Scores of networks on the test split, one each."""
     return tuple(score(problem.metric, outputs(fitted, problem.test), problem.test.targets).tolist())
+
+
+def recall_on_test(fitted: Fitted, problem: Problem) -> tuple[float, ...]:
+    """Recall of each class on the test split, mean over networks; empty for numbers."""
+    if problem.classes is None:
+        return ()
+    return tuple(recalls(outputs(fitted, problem.test), problem.test.targets).mean(0).tolist())
 
 
 def constant_score(problem: Problem) -> float:

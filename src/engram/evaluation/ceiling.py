@@ -14,7 +14,7 @@ from sklearn.exceptions import ConvergenceWarning
 from threadpoolctl import threadpool_limits
 from torch import Tensor
 
-from ..data.metrics import score
+from ..data.metrics import recalls, score
 from ..data.preprocessing.vectors import Vectors
 from ..data.problem import Problem
 from ..data.split import Split
@@ -28,11 +28,11 @@ from ..learning.training import Descent, Loss, Phase, Ridge, Training
 from ..numerics.optimizers import Adam, Params
 from ..random import minibatch
 from ..samples.canvas.plain import Plain
-from .learners import score_estimator
+from .learners import said_by, score_estimator
 
 __all__ = ["Full", "Tuned", "full_networks", "full_recipe", "full_steps", "train_full", "train_tuned"]
 
-_PASSES, _BATCH, _AUGMENT = 10, 128, "crop_scale_rotate"
+_PASSES, _BATCH = 10, 128
 """Over large images."""
 
 _SMALL_BATCH = 64
@@ -68,11 +68,12 @@ class Full:
 
 @dataclass(frozen=True)
 class Tuned:
-    """The scores of scikit-learn's best on `select` and `test`, and which it was."""
+    """The scores of scikit-learn's best on `select` and `test`, which it was, and its recall of each class on `test`."""
 
     select: float
     test: float
     note: str
+    recall: tuple[float, ...] = ()
 
 
 def full_steps(problem: Problem) -> int:
@@ -100,8 +101,8 @@ def train_full(
     Args:
         problem: real data.
         network: the architecture.
-        seeds: one network each; of large images as many as `full_networks` says, augmented, which are kept in the cache and found
-            there again (`distillation.buffers`).
+        seeds: one network each; of large images as many as `full_networks` says, which are kept in the cache and found there
+            again (`distillation.buffers`).
         steps: of Adam on minibatches, the rate falling along a cosine.
         watch: called with the share of steps taken, in [0, 1).
 
@@ -129,7 +130,7 @@ def train_full(
 
 def full_recipe(networks: int, steps: int) -> Experts:
     """How networks learn all large images: one after another, since each fills a core."""
-    return Experts(networks, steps, _BATCH, Adam(_RATE), augment=_AUGMENT, cosine=True)
+    return Experts(networks, steps, _BATCH, Adam(_RATE), cosine=True)
 
 
 def _kept(problem: Problem, network: Network, networks: int, steps: int, loss: Loss, watch: Watch | None) -> Full:
@@ -232,7 +233,7 @@ def _convolved(problem: Problem, seed: int) -> Tuned:
     select, test = seen(problem.validation), seen(problem.test)
     best = max(models, key=lambda model: score_estimator(model, problem, select))
     note = f"ridge on {_KERNELS} random convolutions"
-    return Tuned(score_estimator(best, problem, select), score_estimator(best, problem, test), note)
+    return _tuned(best, problem, select, test, note)
 
 
 def _best(models: list[Any], problem: Problem, most: int, seed: int, name: str) -> Tuned:
@@ -248,7 +249,13 @@ def _best(models: list[Any], problem: Problem, most: int, seed: int, name: str) 
             key=lambda model: score_estimator(model, problem, problem.validation),
         )
     note = f"{name} on {len(rows)} of {len(problem.train)} rows" if len(rows) < len(problem.train) else name
-    return Tuned(score_estimator(best, problem, problem.validation), score_estimator(best, problem, problem.test), note)
+    return _tuned(best, problem, problem.validation, problem.test, note)
+
+
+def _tuned(model: Any, problem: Problem, select: Split, test: Split, note: str) -> Tuned:
+    said, targets = said_by(model, problem, test), test.targets.cpu()
+    recall = tuple(recalls(said, targets).tolist()) if problem.classes else ()
+    return Tuned(score_estimator(model, problem, select), float(score(problem.metric, said, targets)), note, recall)
 
 
 @contextmanager

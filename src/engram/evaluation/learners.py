@@ -26,7 +26,17 @@ from ..memory.lesson import Lesson
 from ..numerics.optimizers import SGD, Adam
 from ..spec import render
 
-__all__ = ["LEARNERS", "PANELS", "Estimator", "Learner", "Recipe", "check_panel", "learner_names", "score_estimator"]
+__all__ = [
+    "LEARNERS",
+    "PANELS",
+    "Estimator",
+    "Learner",
+    "Recipe",
+    "check_panel",
+    "learner_names",
+    "said_by",
+    "score_estimator",
+]
 
 PANELS = ("none", "quick", "full")
 
@@ -150,16 +160,21 @@ def score_estimator(model: Any, problem: Problem, split: Split) -> float:
     Returns:
         The score.
     """
+    return float(score(problem.metric, said_by(model, problem, split), split.targets.cpu()))
+
+
+def said_by(model: Any, problem: Problem, split: Split) -> torch.Tensor:
+    """What a fitted scikit-learn estimator says of a split, (N, C), as a network would: of classes, indicator rows unless ranks are asked."""
     found = [torch.from_numpy(model.predict(x.flatten(1).cpu().numpy())) for x, _, _ in split.batches()]
-    predicted, targets = torch.cat(found), split.targets.cpu()
-    if problem.classes:
-        scores = torch.nn.functional.one_hot(predicted.long(), problem.classes).float()
-        if problem.metric is Metric.AUROC and hasattr(model, "predict_proba"):
-            ranked = np.concatenate([model.predict_proba(x.flatten(1).cpu().numpy()) for x, _, _ in split.batches()])
-            scores = torch.zeros_like(scores)
-            scores[:, torch.as_tensor(model.classes_).long()] = torch.from_numpy(ranked).float().clamp_min(1e-12).log()
-        return float(score(problem.metric, scores, targets))
-    return float(score(problem.metric, predicted.float().reshape(targets.shape), targets))
+    predicted = torch.cat(found)
+    if not problem.classes:
+        return predicted.float().reshape(split.targets.shape)
+    scores = torch.nn.functional.one_hot(predicted.long(), problem.classes).float()
+    if problem.metric is Metric.AUROC and hasattr(model, "predict_proba"):
+        ranked = np.concatenate([model.predict_proba(x.flatten(1).cpu().numpy()) for x, _, _ in split.batches()])
+        scores = torch.zeros_like(scores)
+        scores[:, torch.as_tensor(model.classes_).long()] = torch.from_numpy(ranked).float().clamp_min(1e-12).log()
+    return scores
 
 
 def _for_numbers(training: Training) -> Training:

@@ -37,6 +37,7 @@ class Row:
         bytes: their cost, preprocessing apart.
         seconds: of training, per network.
         note: what a reader should know.
+        recall: of each class, its mean over networks; empty where it was not measured. NaN stands for a class without rows.
     """
 
     runs: tuple[float, ...]
@@ -44,15 +45,18 @@ class Row:
     bytes: int
     seconds: float
     note: str = ""
+    recall: tuple[float, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """Plain JSON."""
-        return summarise(self.runs) | {
+        told = summarise(self.runs) | {
             "items": self.items,
             "bytes": self.bytes,
             "seconds": self.seconds,
             "note": self.note,
         }
+        known = [None if value != value else value for value in self.recall]
+        return told | ({"recall": known} if known else {})
 
 
 TEACHERS = ("engram", "random_bytes", "k_means_bytes")

@@ -3,6 +3,7 @@
 import base64
 import dataclasses
 import io
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,7 @@ _LABELS = {
 }
 _MOST_SAMPLES = 100
 _MOST_WINDOWS = 9
+_MOST_CLASSES = 40
 
 
 def page(engram: Engram, path: Path) -> str:
@@ -79,6 +81,7 @@ def page(engram: Engram, path: Path) -> str:
         if len(known.get("history", [])) > 1
         else None,
         example=example(engram, path.stem),
+        recalls=_recalls(results, engram),
         verdict=_verdict(known.get("verdict")),
         chosen=known.get("chosen") if isinstance(known.get("chosen"), dict) else None,
         panel=_panel(record.get("panel") or known.get("panel")),
@@ -129,6 +132,18 @@ def _lead(results: dict[str, Any], engram: Engram) -> str:
         return said + (f", and one trained on random rows of as many bytes {other['mean']:.3f}." if other else ".")
     except (KeyError, TypeError, ValueError):
         return ""
+
+
+def _recalls(results: Mapping[str, Any], engram: Engram) -> list[dict[str, Any]]:
+    """Recall of each class, of all data and of the engram, where classes are few enough to be read one by one."""
+    try:
+        found = [[None if v is None else float(v) for v in results[name]["recall"]] for name in ("full", "engram")]
+        names = engram.target.names
+        if not len(names) == len(found[0]) == len(found[1]) <= _MOST_CLASSES:
+            return []
+        return [{"name": name, "full": a, "engram": b} for name, a, b in zip(names, *found, strict=True)]
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return []
 
 
 def _verdict(plain: Any) -> dict[str, Any] | None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..data.problem import Problem
+from ..evaluation.ceiling import full_networks
 from ..evaluation.directions import directions
 from ..evaluation.fidelity import fidelity
 from ..evaluation.protocol import Protocol, evaluate, row_name, row_names
@@ -45,7 +46,8 @@ def judge(
     rows, record = folder.read(memory)
     compared = record.get("protocol") == said
     stored = rows | _by_learner(record) if compared else folder.read_rows(memory, said)
-    known = {name: row for name in names if (row := _row(stored.get(name), protocol.seeds))}
+    runs = dict.fromkeys(names, protocol.seeds) | {"full": full_networks(problem, protocol.seeds)}
+    known = {name: row for name in names if (row := _row(stored.get(name), runs[name]))}
     if len(known) == len(names) and compared:
         LOGGER.info("%s is finished; this is its result", out)
     elif known:
@@ -130,11 +132,13 @@ def _said(protocol: Protocol) -> str:
     return json.dumps(encode(protocol))
 
 
-def _row(plain: Any, seeds: int) -> Row | None:
+def _row(plain: Any, count: int) -> Row | None:
     """A row that was kept; None for what is none, or has another number of runs."""
     try:
         runs = tuple(float(run) for run in plain["runs"])
-        row = Row(runs, int(plain["items"]), int(plain["bytes"]), float(plain["seconds"]), str(plain.get("note", "")))
+        recall = tuple(float("nan") if value is None else float(value) for value in plain.get("recall", ()))
+        counts = int(plain["items"]), int(plain["bytes"])
+        row = Row(runs, *counts, float(plain["seconds"]), str(plain.get("note", "")), recall)
     except (TypeError, KeyError, ValueError, AttributeError):
         return None
-    return row if len(runs) == seeds else None
+    return row if len(runs) == count else None

@@ -1,0 +1,38 @@
+"""What all data teach: large images by networks of the cache."""
+
+import numpy as np
+import torch
+
+from engram.data.problem import Problem
+from engram.distillation import buffers
+from engram.distillation.buffers import missing
+from engram.evaluation.ceiling import full_networks, full_recipe, full_steps, train_full
+from engram.learning.networks.convnet import ConvNet
+
+
+def test_networks_of_large_images_are_trained_once(rng, monkeypatch, tmp_path):
+    monkeypatch.setenv("ENGRAM_CACHE", str(tmp_path))
+    labels = np.arange(120) % 2
+    images = rng.integers(0, 100, (120, 28, 28)) + 100 * labels[:, None, None]
+    problem = Problem.from_arrays(images.astype(np.uint8), labels)
+    network, steps = ConvNet(width=4, depth=1), 12
+    assert full_networks(problem, 5) == 2, "a CPU trains two, whatever the engram's own number"
+    assert missing(problem, network, full_recipe(2, steps), 0) == 2
+    told: list[float] = []
+    full = train_full(problem, network, [0, 1, 2, 3, 4], steps, told.append)
+    assert full.select.shape == (2,)
+    assert float(full.select.min()) > 0.9, "bright images are told from dark ones"
+    assert told[-1] == 1
+    assert missing(problem, network, full_recipe(2, steps), 0) == 0
+
+    def never(*_, **__):
+        raise AssertionError("trained a second time")
+
+    monkeypatch.setattr(buffers, "learn", never)
+    again = train_full(problem, network, [0, 1, 2], steps)
+    assert all(torch.equal(again.fitted.params[key], full.fitted.params[key]) for key in full.fitted.params)
+
+
+def test_large_images_are_seen_ten_times(rng):
+    problem = Problem.from_arrays(rng.integers(0, 255, (8000, 28, 28)).astype(np.uint8), np.arange(8000) % 2)
+    assert full_steps(problem) * 128 >= 10 * len(problem.train)
