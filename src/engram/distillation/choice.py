@@ -23,6 +23,9 @@ __all__ = ["MOST_DIRECTIONS", "Choice", "choose", "drawable", "sampling_error", 
 _SEEDS = [2_000_001, 2_000_002, 2_000_003]
 """Networks that choose, by the worst of them; none judges."""
 
+_FREEDOM, _SOLVED, _WIDE = 10.0, 3000, 8192
+"""Of solved labels, most of them, and the width of features that stay as they are drawn."""
+
 _SHARES = (0.95, 0.99)
 """Of the teachers' response, which candidate numbers of directions hold."""
 
@@ -93,21 +96,28 @@ def choose(
     said: dict[PrincipalSubspace, Tensor | None] = {}
     found: dict[PrincipalSubspace, float] = {}
 
-    def try_out(*candidates: PrincipalSubspace) -> PrincipalSubspace:
+    def better(*candidates: PrincipalSubspace) -> PrincipalSubspace:
+        """The best of these, each tried once."""
         for candidate in candidates:
+            if candidate in found:
+                continue
             said[candidate] = _answers(candidate, candidate.training(None), problem, budget, precision, seed)
             found[candidate] = min(_scores(said[candidate], problem))
-            watch(min(0.8, 0.5 + 0.04 * len(found)))
-        return max(found, key=lambda one: found[one])
+            watch(min(0.8, 0.5 + 0.03 * len(found)))
+        return max(candidates, key=lambda one: found[one])
 
     ranks = {min(MOST_DIRECTIONS, taught.dimension(share)) for share in _SHARES}
-    best = try_out(*(PrincipalSubspace(directions=r) for r in (0, *sorted(ranks))))
+    best = better(*(PrincipalSubspace(directions=r) for r in (0, *sorted(ranks))))
     # One change at a time of what did best.
-    best = try_out(replace(best, rate=1e-3), replace(best, decay=0.3), replace(best, knots=17))
-    larger = replace(best, width=256, length=1800, decay=0.1)
-    try_out(larger)
+    best = better(best, replace(best, rate=1e-3), replace(best, decay=0.3), replace(best, knots=17))
+    larger = better(replace(best, width=256, length=1800, decay=0.1))
     # Each of its replays takes six times as long, and pays in score or is not taken.
     best = larger if found[larger] > found[best] + _MARGIN else best
+    # Labels that are solved for: beside what did best, and for features that nothing moves, which wide networks have.
+    free = replace(best, freedom=_FREEDOM, most=_SOLVED)
+    usual = PrincipalSubspace()
+    still = replace(free, width=_WIDE, length=0, rate=usual.rate, decay=usual.decay)
+    best = better(best, free, still, replace(still, directions=0))
     answers = _answers(
         _shorter(samples), training, problem, budget, precision, seed, lambda done: watch(0.8 + 0.2 * done)
     )
@@ -208,7 +218,11 @@ def _word(method: PrincipalSubspace) -> str:
     changed = [f"rate {method.rate:g}"] * (method.rate != PrincipalSubspace.rate)
     changed += [f"{method.knots} knots"] * (method.knots != PrincipalSubspace.knots)
     changed += [f"decay {method.decay:g}"] * (method.decay != PrincipalSubspace.decay)
-    changed += [f"width {method.width}, {method.length} steps"] * (method.length != PrincipalSubspace.length)
+    if not method.length:
+        changed += [f"{method.width} features that stay as they are"]
+    elif method.length != PrincipalSubspace.length:
+        changed += [f"width {method.width}, {method.length} steps"]
+    changed += ["solved labels"] * (method.freedom > 0)
     several = f"{method.directions} direction{'s' * (method.directions > 1)}"
     name = f"{several} and drawn rows" if method.directions else "drawn rows"
     return ", ".join([name, *changed])

@@ -12,6 +12,7 @@ from ...errors import BudgetError, SettingError
 from ...learning.network import Network
 from ...learning.networks.mlp import MLP
 from ...learning.training import (
+    Before,
     Descent,
     NormaliseRows,
     Part,
@@ -32,6 +33,7 @@ from ...samples.canvas.points import Coefficients, Points
 from ...samples.spending import counts, item_bytes, number_bytes
 from ..batches import few
 from ..buffers import Prepared
+from ..label_solve import solved_labels
 from ..method import Metrics
 from ..teachers import teachers
 
@@ -75,7 +77,7 @@ class PrincipalSubspace:
 
     The first phase is the theory's: one step of the first layer on mixtures of the directions puts its rows into the
     principal subspace. In the second the network learns from rows of a Gaussian copula, which are known by their seed, with
-    the labels of those who learnt from all rows. Nothing that is stored is a row of the data; nothing grows with their number.
+    the labels of those who learnt from all rows, or with labels that teach its readout to do as they do. Nothing that is stored is a row of the data; nothing grows with their number.
 
     Args:
         directions: r, the leading ones of the teacher's gradient outer product; 0 for a training without the first phase.
@@ -84,8 +86,9 @@ class PrincipalSubspace:
         most: labels K at most, an even number.
         rate: of Adam in the second phase.
         decay: of weights, in the second phase; few labels of a noisy target ask for more.
-        length: steps of the second phase.
+        length: steps of the second phase; 0 leaves features as they are drawn, or as the first phase made them, of one wide layer.
         width: of the network that learns, where none is named.
+        freedom: how far labels leave the teachers', to where the readout that they teach does best (`solved_labels`); 0: not at all.
 
     Raises:
         SettingError: a value out of range.
@@ -109,6 +112,7 @@ class PrincipalSubspace:
     decay: float = 0.01
     length: int = 600
     width: int = 128
+    freedom: float = 0.0
 
     def __post_init__(self) -> None:
         if (
@@ -116,9 +120,12 @@ class PrincipalSubspace:
             or self.factors < 1
             or self.knots < 2
             or self.most < 1
-            or min(self.length, self.width) < 1
+            or self.width < 1
+            or min(self.length, self.freedom) < 0
         ):
-            raise SettingError(f"{self}: directions are at least 0, factors 1, knots 2, most, length and width 1")
+            raise SettingError(
+                f"{self}: directions, length and freedom are at least 0, factors, most and width 1, knots 2"
+            )
         if self.most % 2:
             raise SettingError(f"{self}: labels are stored in pairs, so that most is even")
         if not self.rate > 0 or self.decay < 0:
@@ -126,13 +133,14 @@ class PrincipalSubspace:
 
     def training(self, network: Network | None) -> Training:
         """The two phases, and a ridge readout."""
-        start = (RedrawBiases(), NormaliseRows(), ZeroReadout()) if self.directions else (ZeroReadout(),)
-        learn = Phase(Descent(Adam(self.rate, decay=self.decay), self.length, 512, cosine=True), before=start)
-        step = Phase(Descent(SGD(1.0, decay=1.0), steps=1), Part.FIRST_LAYER, "features")
-        phases = (learn, Phase(Ridge(), Part.READOUT))
-        return Training(
-            network or MLP(self.width, depth=2), (step, *phases) if self.directions else phases, bounded=True
-        )
+        start: tuple[Before, ...] = (RedrawBiases(), NormaliseRows()) if self.directions else ()
+        phases: tuple[Phase, ...] = (Phase(Ridge(), Part.READOUT, before=start),)
+        if self.length:
+            solver = Descent(Adam(self.rate, decay=self.decay), self.length, 512, cosine=True)
+            phases = (Phase(solver, before=(*start, ZeroReadout())), Phase(Ridge(), Part.READOUT))
+        if self.directions:
+            phases = (Phase(Descent(SGD(1.0, decay=1.0), steps=1), Part.FIRST_LAYER, "features"), *phases)
+        return Training(network or MLP(self.width, depth=2 if self.length else 1), phases, bounded=True)
 
     def prepare(
         self, problem: Problem, training: Training, seed: int, watch: Callable[[float], None] | None = None
@@ -177,6 +185,10 @@ class PrincipalSubspace:
             canvases["features"] = Points(
                 vectors, coefficients=Coefficients(_MIXTURES * r, integer(seed, "mixtures", bits=31))
             )
+        if self.freedom:
+            sets = {name: canvas.decode() for name, canvas in canvases.items()}
+            labelled = solved_labels(problem, training, sets, taught, self.freedom)
+            canvases["main"] = rows.with_free({"coarse_targets": labelled[:, :-1] if classes else labelled})
         return PrincipalSubspaceState(canvases)
 
     def labels(self, problem: Problem, budget: Budget, precision: Precision) -> int:
