@@ -2,7 +2,8 @@
 
 ConvNet-3/128/instance, SGD at 0.01 with momentum 0.9 and weight decay 5e-4, cross-entropy with hard labels, 300 steps on
 all samples, no augmentation (`field`); an MLP by the same recipe; learners of scikit-learn. With --slow also the same ConvNet with
-probabilities, and with DSA's augmentation (no flip) and 1,000 steps. ``any`` and ``replay`` are the defaults of ``--teaches``.
+probabilities, and with DSA's augmentation (no flip) and 1,000 steps, one network each. ``any`` and ``replay`` are the defaults of
+``--teaches``; the others leave out a part of ``any``.
 
 python benchmarks/field_recipe.py run --data FOLDER [--only DATA] [--method NAME] [--per-class N] [--seeds N] [--slow]
 python benchmarks/field_recipe.py show
@@ -11,6 +12,7 @@ python benchmarks/field_recipe.py show
 import argparse
 import json
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
@@ -30,12 +32,23 @@ from engram.report.tables import plus_minus
 ROWS = Path(__file__).parent / "results" / "field_recipe.jsonl"
 METHODS = {
     "any": None,
+    "any, eight bits": None,
+    "any, a label an image": None,
+    "any, whole images": None,
     "performance + distribution": None,
+    "any, before four bits": None,
+    "performance + distribution, before four bits": None,
     "replay": None,
     "dm": "dm",
     "dc": "dc",
     "k-means": "k-means",
     "random": "random",
+}
+LESS: dict[str, Callable[[Combined], Combined]] = {
+    "any, eight bits": lambda m: replace(m, coarse=False, own_labels=False),
+    "any, a label an image": lambda m: replace(m, own_labels=False),
+    "any, whole images": lambda m: replace(m, formation=1, own_labels=False),
+    "performance + distribution": lambda m: replace(m, terms=m.terms[:2], weights=m.weights[:2]),
 }
 OTHERS = ("field", "mlp-sgd", "linear", "1-nn", "svm", "mlp", "forest")
 SLOW = ("field-soft", "field-dsa")
@@ -59,10 +72,10 @@ def run(folder: Path, seeds: int, only: list[str], methods: list[str], per_class
 
 def measure(problem: Problem, name: str, per_class: int, seed: int, slow: bool) -> dict:
     method: Method | str | None = METHODS[name]
-    if name == "performance + distribution":
-        both = defaults.method(problem, most=per_class)
-        assert isinstance(both, Combined)
-        method = replace(both, terms=both.terms[:2], weights=both.weights[:2])
+    every = defaults.method(problem, most=per_class)
+    if name in LESS:
+        assert isinstance(every, Combined)
+        method = LESS[name](every)
     begun = time.perf_counter()
     memory = distill(
         problem,
@@ -79,9 +92,11 @@ def measure(problem: Problem, name: str, per_class: int, seed: int, slow: bool) 
         learner: list(scores_on_test(memory.fit([0, 1], network), problem))
         for learner, network in (("own", None), ("own at 128", ConvNet()))
     }
-    for learner in (*OTHERS, *(SLOW if slow else ())):
+    for learner in OTHERS:
         scores[learner] = LEARNERS[learner].judge(lessons, problem, [0, 1], problem.test)
-    return {"scores": scores, "seconds": seconds}
+    for learner in SLOW if slow else ():
+        scores[learner] = LEARNERS[learner].judge(lessons[:1], problem, [0], problem.test)
+    return {"scores": scores, "seconds": seconds, "bytes": memory.canvas_bytes, "items": memory.items}
 
 
 def key(row: dict) -> tuple[str, str, int]:
@@ -128,7 +143,7 @@ if __name__ == "__main__":
             given.data,
             given.seeds,
             given.only or list(DATA),
-            given.method or list(METHODS),
+            given.method or [name for name in METHODS if "before" not in name],
             given.per_class,
             given.slow,
         )

@@ -1,7 +1,8 @@
 """Good settings where the user gave none: one network and training for each kind of data."""
 
+import math
 from dataclasses import replace
-from typing import Literal
+from typing import Any, Literal
 
 from ..data.preprocessing.pixels import Pixels
 from ..data.preprocessing.series import Series
@@ -27,6 +28,9 @@ __all__ = ["Teaches", "method", "network", "precision", "training"]
 
 _TILES = 2
 """Along a side of a stored image."""
+
+_LABELS = 0.06
+"""Most that labels of tiles may cost of an image's bytes."""
 
 _LARGE = 28
 
@@ -119,8 +123,8 @@ def method(problem: Problem, teaches: Teaches = "any", most: int = 1) -> Method:
     """Performance matching with settings for the kind of data; beside further terms where others shall learn too.
 
     The closed form ties samples to the readout that it solves. For whoever trains another way, learners in closed form
-    (`KernelMatching`) are matched as well; on images of 28 pixels and more, class means of features too, and each stored
-    image is cut into four tiles (`benchmarks/README.md` has what each is worth).
+    (`KernelMatching`) are matched as well; on images of 28 pixels and more, class means of features too, and each item holds
+    two images of four bits, each cut into four tiles with labels of their own (`benchmarks/README.md` has what each is worth).
 
     Few rows of few numbers are soon learnt by heart: tables get whole batches with noise, and fewer steps.
     The noise falls as one over the root of the rows: many rows are their own noise.
@@ -128,8 +132,8 @@ def method(problem: Problem, teaches: Teaches = "any", most: int = 1) -> Method:
     Args:
         problem: the data.
         teaches: any, or replay.
-        most: items that the budget has for a class (in all for numbers): fewer than five weigh others less, and tiles start
-            as four real rows each, which a class must have. Images of odd sides have one setting for both.
+        most: items that the budget has for a class (in all for numbers): fewer than five weigh others less, and each tile
+            starts as a real row, which a class must have.
 
     Returns:
         The method.
@@ -149,11 +153,11 @@ def method(problem: Problem, teaches: Teaches = "any", most: int = 1) -> Method:
         # all as five can: the own replay would pay for more.
         weight = (0.1 if len(problem.task.shape) == 3 else 1.0) * min(1.0, most / _MANY)
         return _with(own, (KernelMatching(near=_NEAR),), (weight,), steps=max(own.steps, 1000))
-    if not _tiled(problem, most):
+    if problem.classes is None:
         return own
     means = DistributionMatching(batch=32, augment="crop_scale_rotate")
     others = KernelMatching(learners="linear+svm+laplace+perceptron+neighbour", near=0.3)
-    return _with(own, (means, others), (0.3, 1.0), steps=800, formation=_TILES)
+    return _with(own, (means, others), (0.3, 0.3), steps=600, **_canvas(problem, most))
 
 
 def _for_replay(problem: Problem) -> PerformanceMatching:
@@ -185,14 +189,20 @@ def _for_series(problem: Problem, own: PerformanceMatching, most: int) -> Combin
     return replace(method, start="random")
 
 
-def _tiled(problem: Problem, most: int) -> bool:
-    """Whether images can be cut into tiles, and every class has the rows with which they start."""
-    even = all(side % _TILES == 0 for side in problem.task.shape[1:])
-    return even and problem.classes is not None and min(map(len, problem.train.by_class)) >= most * _TILES**2
+def _canvas(problem: Problem, most: int) -> dict[str, Any]:
+    """How large images are stored: in tiles and in four bits, as far as every class has the rows with which they start."""
+    fewest = min(map(len, problem.train.by_class))
+    coarse = precision(problem) is Precision.UINT8
+    for tiles, four in ((_TILES, coarse), (_TILES, False), (1, False)):
+        if most * tiles**2 * (1 + four) <= fewest:
+            break
+    # Half a byte a score: of many classes the labels would cost what the tiles save.
+    dear = tiles**2 * problem.task.outputs > _LABELS * math.prod(problem.task.shape)
+    return {"formation": tiles, "coarse": four, "own_labels": four and tiles > 1 and not dear}
 
 
 def _with(
-    own: PerformanceMatching, terms: tuple[Matcher, ...], weights: tuple[float, ...], steps: int, formation: int = 1
+    own: PerformanceMatching, terms: tuple[Matcher, ...], weights: tuple[float, ...], steps: int, **canvas: Any
 ) -> Combined:
     """Performance matching beside other terms, at its own rates."""
     return Combined(
@@ -202,7 +212,7 @@ def _with(
         batch=own.batch,
         pool=own.pool,
         networks=own.networks,
-        formation=formation,
+        **canvas,
         terms=(own, *terms),
         weights=(1.0, *weights),
     )
