@@ -271,13 +271,26 @@ def test_large_images_are_made_for_any_training_where_their_classes_allow_it():
     problem = Problem.from_arrays(x, torch.arange(60) % 2, name="large")
     assert isinstance(Plan.of(problem).method, Combined)
     assert isinstance(Plan.of(problem, teaches="replay").method, PerformanceMatching)
-    few = PerClass(10)  # forty samples of a class that has nineteen rows
-    assert isinstance(Plan.of(problem, budget=few).method, PerformanceMatching)
+    few = Plan.of(problem, budget=PerClass(10)).method  # forty tiles of a class that has nineteen rows
+    assert (few.formation, few.coarse) == (1, False)
+    pixels = (255 * x.repeat(2, 1, 1)).byte()
+    bytes_of = {"name": "pixels", "kind": "images"}
+    known = Problem.from_arrays(pixels, torch.arange(120) % 2, **bytes_of)
+    found = [Plan.of(known, budget=PerClass(count)).method for count in (1, 5, 8)]
+    assert [(m.formation, m.coarse, m.own_labels) for m in found] == [
+        (2, True, True),  # eight tiles each
+        (2, False, False),  # twenty of 38 rows, and not forty
+        (2, False, False),
+    ]
+    assert not Plan.of(known, precision=Precision.FLOAT32).method.coarse, "what is asked for is kept"
+    many = Problem.from_arrays(pixels, torch.arange(120) % 20, **bytes_of)
+    assert not Plan.of(many).method.own_labels, "labels of twenty classes would cost a tenth of the images"
     named = Plan.of(problem, "performance-matching").method
     assert named == Plan.of(problem, teaches="replay").method, "a word gets the default's own fields"
     assert Plan.of(problem, "performance-matching:steps=7").method.temperature == named.temperature
     odd = Problem.from_arrays(torch.rand(40, 29, 31, generator=torch.Generator().manual_seed(0)), torch.arange(40) % 2)
-    assert isinstance(Plan.of(odd).method, PerformanceMatching), "no tiles divide it"
+    assert Plan.of(odd).method.formation == 2, "tiles need not divide it"
+    assert engram.distill(odd, steps=1, network="convnet:width=4").samples.inputs.shape[2:] == (29, 31)
     real = Problem.from_arrays(x, x.mean((1, 2)), task="regression")
     assert isinstance(Plan.of(real).method, PerformanceMatching)
     memory = engram.distill(problem, steps=2, network="convnet:width=4")

@@ -25,6 +25,7 @@ SAMPLES = {
     "format_3_wine": "d066e1e841de905a4af401ed16b2528f234d76439eb105e4ca59004528319986",
     "format_3_table": "f19657a37f74ff05a4f7d5eb4abceb8bb3e7b0a720ba33ef4eccf24a6715a828",
     "format_4_table": "8283ce83a9a73771404f93664a57e851177f37f49423df226fde5d81760762fd",
+    "format_5_digits": "723558c84ceec722881c3c82df2c65917365b73a9342e7e30db59f9d0384c534",
 }
 """sha256 of inputs and targets of every set, computed by the version that wrote the file."""
 

@@ -35,7 +35,7 @@ def command(file: Path, as_json: bool) -> None:
     known = dict(memory.provenance)
     lines: dict[str, Any] = {
         "data": f"{known.get('problem')}, {known.get('rows', {}).get('train')} training rows, metric {memory.metric.value}",
-        "samples": f"{memory.items} of shape {memory.task.shape}, {memory.precision.value}",
+        "samples": f"{memory.items} of shape {memory.task.shape}, {memory.stored_as}",
         "bytes": f"{memory.bytes:,} ({file.stat().st_size:,} on disk with the manifest) for {known.get('data_bytes', 0):,} of data",
         "numbers": _numbers(memory, known.get("rank")),
         "raw content": _raw_content(memory),

@@ -8,7 +8,7 @@ from ..learning.training import Training
 from ..memory.engram import Engram
 from ..memory.quantisation import restore, store
 from ..samples.budget import Precision
-from ..samples.canvas import Canvas
+from ..samples.canvas import Canvas, is_coarse
 
 __all__ = ["as_engram", "as_stored"]
 
@@ -17,7 +17,7 @@ C = TypeVar("C", bound=Canvas)
 
 def as_stored(canvas: C) -> C:
     """A canvas of four bits with the numbers that its file will hold; any other as it is."""
-    if not getattr(canvas, "coarse", False):
+    if not is_coarse(canvas):
         return canvas
     kept = {key: restore(store(key, value, Precision.UINT8, coarse=True)) for key, value in canvas.free.items()}
     return canvas.with_free({key: value.to(canvas.free[key].device) for key, value in kept.items()})

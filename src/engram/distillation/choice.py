@@ -23,7 +23,7 @@ __all__ = ["MOST_DIRECTIONS", "Choice", "choose", "drawable", "sampling_error", 
 _SEEDS = [2_000_001, 2_000_002, 2_000_003]
 """Networks that choose, by the worst of them; none judges."""
 
-_FREEDOM, _SOLVED, _WIDE = 10.0, 3000, 8192
+_FREEDOM, _SOLVED, _WIDE = 20.0, 3000, 8192
 """Of solved labels, most of them, and the width of features that stay as they are drawn."""
 
 _SHARES = (0.95, 0.99)

@@ -119,7 +119,7 @@ Teaches = Literal["any", "replay"]
 """For whom samples are made: whoever trains on them, in whatever way, or the engram's own replay alone."""
 
 
-def method(problem: Problem, teaches: Teaches = "any", most: int = 1) -> Method:
+def method(problem: Problem, teaches: Teaches = "any", most: int = 1, stored: Precision | None = None) -> Method:
     """Performance matching with settings for the kind of data; beside further terms where others shall learn too.
 
     The closed form ties samples to the readout that it solves. For whoever trains another way, learners in closed form
@@ -134,6 +134,7 @@ def method(problem: Problem, teaches: Teaches = "any", most: int = 1) -> Method:
         teaches: any, or replay.
         most: items that the budget has for a class (in all for numbers): fewer than five weigh others less, and each tile
             starts as a real row, which a class must have.
+        stored: the precision that is asked for; four bits stand for the eight of pixels alone. That of the data when None.
 
     Returns:
         The method.
@@ -157,7 +158,7 @@ def method(problem: Problem, teaches: Teaches = "any", most: int = 1) -> Method:
         return own
     means = DistributionMatching(batch=32, augment="crop_scale_rotate")
     others = KernelMatching(learners="linear+svm+laplace+perceptron+neighbour", near=0.3)
-    return _with(own, (means, others), (0.3, 0.3), steps=600, **_canvas(problem, most))
+    return _with(own, (means, others), (0.3, 0.3), steps=600, **_canvas(problem, most, stored or precision(problem)))
 
 
 def _for_replay(problem: Problem) -> PerformanceMatching:
@@ -189,10 +190,10 @@ def _for_series(problem: Problem, own: PerformanceMatching, most: int) -> Combin
     return replace(method, start="random")
 
 
-def _canvas(problem: Problem, most: int) -> dict[str, Any]:
+def _canvas(problem: Problem, most: int, stored: Precision) -> dict[str, Any]:
     """How large images are stored: in tiles and in four bits, as far as every class has the rows with which they start."""
     fewest = min(map(len, problem.train.by_class))
-    coarse = precision(problem) is Precision.UINT8
+    coarse = stored is Precision.UINT8
     for tiles, four in ((_TILES, coarse), (_TILES, False), (1, False)):
         if most * tiles**2 * (1 + four) <= fewest:
             break

@@ -98,7 +98,7 @@ class Plan:
         own = network_of(method) if isinstance(method, str) else None
         budget = budget or (PerClass(1) if problem.classes else Items(10))
         precision = precision or defaults.precision(problem)
-        usual = defaults.method(problem, teaches, most_items(problem, budget, precision))
+        usual = defaults.method(problem, teaches, most_items(problem, budget, precision), precision)
         chosen = method_of(method, usual, quick) if isinstance(method, str) else method or usual
         if quick and own is None and steps is None:
             steps = -(-chosen.steps // _QUICK)

@@ -24,7 +24,7 @@ from ..learning.fitting import Fitted, fit
 from ..learning.network import Network
 from ..learning.training import Training
 from ..samples.budget import Precision
-from ..samples.canvas import Canvas
+from ..samples.canvas import Canvas, is_coarse
 from ..samples.canvas.points import Points
 from ..samples.synthetic import Synthetic
 from ..spec import decode, encode
@@ -89,7 +89,8 @@ class Engram:
         """Round canvases to the stored precision, so that what is scored is what is stored."""
         tensors: dict[str, Tensor] = {}
         plain = encode(dict(canvases), tensors)
-        stored = {key: store(key, value, precision, coarse=_coarse(canvases, key)) for key, value in tensors.items()}
+        kinds = {key: is_coarse(canvases[key.partition(".")[0]]) for key in tensors}
+        stored = {key: store(key, value, precision, coarse=kinds[key]) for key, value in tensors.items()}
         rounded = {key: restore(parts).to(tensors[key].device) for key, parts in stored.items()}
         scales = {key: parts[1] for key, parts in stored.items() if len(parts) == 2}
         return cls(decode(plain, rounded), precision=precision, scales=scales, **rest)
@@ -123,6 +124,11 @@ class Engram:
         return sum(len(data) for data in self.sets.values())
 
     @property
+    def stored_as(self) -> str:
+        """The precision of inputs, in words."""
+        return "four bits" if any(map(is_coarse, self.canvases.values())) else self.precision.value
+
+    @property
     def canvas_bytes(self) -> int:
         """Cost of inputs and labels at their stored precision."""
         tensors: dict[str, Tensor] = {}
@@ -139,11 +145,10 @@ class Engram:
     @property
     def numbers(self) -> dict[str, int]:
         """How many numbers are stored for each part: sets by name, and the linear part."""
-        parts: dict[str, int] = {}
-        for name, canvas in self.canvases.items():
-            tensors: dict[str, Tensor] = {}
-            encode(canvas, tensors)
-            parts[name] = sum(tensor.numel() for tensor in tensors.values())
+        tensors: dict[str, Tensor] = {}
+        encode(dict(self.canvases), tensors)
+        sizes = {key: tensor.numel() for key, tensor in tensors.items()}
+        parts = {name: sum(v for key, v in sizes.items() if key.partition(".")[0] == name) for name in self.canvases}
         return parts if self.linear is None else parts | {"linear part": self.linear.numel()}
 
     @property
@@ -156,7 +161,8 @@ class Engram:
         return digest.hexdigest()
 
     def _stored(self, key: str, value: Tensor) -> tuple[Tensor, ...]:
-        return store(key, value, self.precision, self.scales.get(key), _coarse(self.canvases, key))
+        coarse = is_coarse(self.canvases[key.partition(".")[0]])
+        return store(key, value, self.precision, self.scales.get(key), coarse)
 
     @property
     def _classes(self) -> bool:
@@ -228,11 +234,6 @@ class Engram:
         manifest = {"format": _FORMAT, "engram": __version__, "value": plain, "provenance": dict(self.provenance)}
         write_tensors(path, stored, manifest, force=True)
         return path
-
-
-def _coarse(canvases: Mapping[str, Canvas], key: str) -> bool:
-    """Whether a tensor is of a canvas that four bits hold."""
-    return getattr(canvases[key.partition(".")[0]], "coarse", False)
 
 
 def load(path: str | Path) -> Engram:

@@ -69,7 +69,7 @@ def _facts(memory: Engram) -> dict[str, Any]:
         "metric": memory.metric.value,
         "samples": memory.items,
         "bytes": memory.bytes,
-        "stored as": memory.precision.value,
+        "stored as": memory.stored_as,
         "method": known.get("method"),
         "network": render(memory.training.network),
         "outer steps": known.get("steps"),

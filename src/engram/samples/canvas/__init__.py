@@ -13,7 +13,7 @@ from torch import Tensor
 from ...numerics.optimizers import Params
 from ..synthetic import Synthetic
 
-__all__ = ["MOST_NUMBERS", "Canvas", "InputsAndLabels"]
+__all__ = ["MOST_NUMBERS", "Canvas", "InputsAndLabels", "is_coarse"]
 
 MOST_NUMBERS = 100_000_000
 """Numbers that drawn inputs may hold, whatever a file asks for."""
@@ -34,6 +34,11 @@ class Canvas(Protocol):
     def decode(self) -> Synthetic:
         """The samples; differentiable in `free`."""
         ...
+
+
+def is_coarse(canvas: Canvas) -> bool:
+    """Whether four bits hold its inputs and scores."""
+    return bool(getattr(canvas, "coarse", False))
 
 
 class InputsAndLabels:
