@@ -1,13 +1,18 @@
 """What all data teach: large images by networks of the cache."""
 
 import numpy as np
+import pytest
 import torch
 
 from engram.data.problem import Problem
 from engram.distillation import buffers
 from engram.distillation.buffers import missing
-from engram.evaluation.ceiling import full_networks, full_recipe, full_steps, train_full
+from engram.evaluation.ceiling import _left_out, full_networks, full_recipe, full_steps, train_full
+from engram.learning.fitting import fit
 from engram.learning.networks.convnet import ConvNet
+from engram.learning.networks.mlp import MLP
+from engram.learning.training import Part, Phase, Ridge, Training
+from engram.numerics.linalg import ridge, with_bias
 
 
 def test_networks_of_large_images_are_trained_once(rng, monkeypatch, tmp_path):
@@ -36,3 +41,21 @@ def test_networks_of_large_images_are_trained_once(rng, monkeypatch, tmp_path):
 def test_large_images_are_seen_ten_times(rng):
     problem = Problem.from_arrays(rng.integers(0, 255, (8000, 28, 28)).astype(np.uint8), np.arange(8000) % 2)
     assert full_steps(problem) * 128 >= 10 * len(problem.train)
+
+
+def test_rows_are_left_out_as_if_each_were(wine):
+    """The closed form against readouts fitted without the row, at the penalty of all rows."""
+    train, network, penalty = wine.train.rows(torch.arange(12)), MLP(width=20), 0.1
+    fitted = fit(Training(network, (Phase(Ridge(penalty), Part.READOUT),)), wine.task, {"main": train}, [0])
+    x, y, _ = train.batch(slice(None))
+    phi = fitted.features(x)[0].double()
+    whole = with_bias(phi)
+    trace = float((whole @ whole.mT).diagonal().sum()) / len(x)
+    gaps = []
+    for k in range(len(x)):
+        kept = torch.arange(len(x)) != k
+        own = with_bias(phi[kept])
+        relative = penalty * trace / (float((own @ own.mT).diagonal().sum()) / len(own))
+        readout = ridge(phi[kept], y[kept].double(), relative)
+        gaps.append(whole[k] @ readout - y[k])
+    assert _left_out(fitted, train, penalty) == pytest.approx(float(torch.stack(gaps).square().mean()), rel=1e-4)

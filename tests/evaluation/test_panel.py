@@ -11,7 +11,7 @@ import engram
 from engram.data.problem import Problem
 from engram.errors import SettingError, UnknownNameError
 from engram.evaluation.baselines import Baselines
-from engram.evaluation.learners import LEARNERS, learner_names
+from engram.evaluation.learners import LEARNERS, learner_names, score_estimator
 from engram.evaluation.panel import coresets_win
 from engram.evaluation.protocol import Protocol, row_names
 from engram.evaluation.scores import Panel, Row, portability, sign, summarise
@@ -136,3 +136,19 @@ def test_a_wrong_learner_is_refused_before_any_work(tmp_path, monkeypatch):
     with pytest.raises(SettingError, match="choose none, quick or full"):
         engram.run("wine", panel="all")
     assert not list(tmp_path.iterdir()), "nothing was distilled or written"
+
+
+def test_estimators_without_probabilities_are_ranked_by_their_margins():
+    """An area under a curve of hard answers would be far below that of the margins behind them."""
+    from sklearn.linear_model import RidgeClassifier
+    from sklearn.metrics import roc_auc_score
+    from sklearn.svm import SVC
+
+    problem = engram.load_problem("breast-cancer", metric="auroc")
+    x, y = problem.train.inputs.numpy(), problem.train.targets.numpy()
+    for model in (RidgeClassifier(), SVC()):
+        model.fit(x[:60], y[:60])
+        margins = model.decision_function(problem.test.inputs.numpy())
+        assert score_estimator(model, problem, problem.test) == pytest.approx(
+            roc_auc_score(problem.test.targets.numpy(), margins), abs=1e-5
+        )

@@ -25,6 +25,7 @@ from ..learning.fitting import Fitted, fit, outputs
 from ..learning.network import Network, initialise, large_image, model_of
 from ..learning.networks.random_convolutions import RandomConvolutions
 from ..learning.training import Descent, Loss, Phase, Ridge, Training
+from ..numerics.linalg import penalised, with_bias
 from ..numerics.optimizers import Adam, Params
 from ..random import minibatch
 from ..samples.canvas.plain import Plain
@@ -39,7 +40,11 @@ _SMALL_BATCH = 64
 _LINEAR_ROWS = 10_000
 _TREE_ROWS = 100_000
 _RATE = 3e-3
-_PENALTIES = (1e-4, 1e-3, 1e-2, 1e-1)
+_PENALTIES = (1.0, 1e-1, 1e-2, 1e-3, 1e-4)
+_FEW = 100
+"""Validation rows below which penalties are chosen by training rows that are left out one by one, if these are no more than"""
+_MOST_LEFT_OUT = 3000
+
 _KERNELS = 1000
 """Random convolutions of the ceiling of series."""
 _AS_THEY_ARE = Vectors(torch.zeros(0), torch.ones(0))
@@ -144,14 +149,25 @@ def _kept(problem: Problem, network: Network, networks: int, steps: int, loss: L
 
 
 def _by_readout(problem: Problem, network: Network, seeds: list[int]) -> Full:
-    """Networks whose features stay as drawn: the penalty of the readout is what `select` chooses."""
+    """Networks whose features stay as drawn: the penalty of the readout is chosen, by `select` where it has rows enough."""
     begun, split = time.perf_counter(), problem.validation
+    few = len(split) < _FEW and len(problem.train) <= _MOST_LEFT_OUT
     found = []
     for penalty in _PENALTIES:
         fitted = fit(Training(network, (Phase(Ridge(penalty)),)), problem.task, {"main": problem.train}, seeds)
-        found.append((score(problem.metric, outputs(fitted, split), split.targets).cpu(), fitted))
-    scores, best = max(found, key=lambda one: float(one[0].mean()))
+        scores = score(problem.metric, outputs(fitted, split), split.targets).cpu()
+        worth = -_left_out(fitted, problem.train, penalty) if few else float(scores.mean())
+        found.append((worth, scores, fitted))
+    _, scores, best = max(found, key=lambda one: one[0])
     return Full(best, scores, (time.perf_counter() - begun) / len(seeds), Loss.SQUARED)
+
+
+def _left_out(fitted: Fitted, train: Split, penalty: float) -> float:
+    """Mean squared error of readouts at rows that they were not fitted to, one left out at a time, in closed form."""
+    x, y, _ = train.batch(slice(None))
+    phi = with_bias(fitted.features(x)).double()
+    inverse = torch.linalg.inv(penalised(phi @ phi.mT, penalty, len(x)))
+    return float((inverse @ y.double() / inverse.diagonal(dim1=1, dim2=2)[..., None]).square().mean())
 
 
 class _Best:
@@ -188,7 +204,7 @@ def train_tuned(problem: Problem, seed: int = 0) -> Tuned:
     from sklearn.linear_model import LogisticRegression, Ridge
 
     uneven = "balanced" if problem.train.class_weights is not None else None
-    models: list[Any] = [Ridge(alpha=penalty) for penalty in 10.0 ** np.arange(-2, 5)]
+    models: list[Any] = [Ridge(alpha=penalty) for penalty in 10.0 ** np.arange(4, -3, -1)]
     if problem.classes:
         models = [
             LogisticRegression(C=strength, class_weight=uneven, max_iter=300, tol=1e-3)
@@ -210,7 +226,7 @@ def train_tuned(problem: Problem, seed: int = 0) -> Tuned:
 
 def _convolved(problem: Problem, seed: int) -> Tuned:
     """A tuned ridge readout of many random convolutions, standardised: what is best known for short series (MiniRocket)."""
-    from sklearn.linear_model import Ridge, RidgeClassifier
+    from sklearn.linear_model import Ridge, RidgeClassifier, RidgeClassifierCV, RidgeCV
 
     network = RandomConvolutions(width=_KERNELS)
     params = initialise(network, problem.task, seed, "ceiling")
@@ -225,11 +241,16 @@ def _convolved(problem: Problem, seed: int) -> Tuned:
     train = seen(problem.train.rows(rows.to(problem.train.device)))
     mean, std = train.inputs.mean(0), train.inputs.std(0).clamp_min(1e-6)
     train = replace(train, inputs=(train.inputs - mean) / std)
-    made = RidgeClassifier if problem.classes else Ridge
+    made, by_itself = (RidgeClassifier, RidgeClassifierCV) if problem.classes else (Ridge, RidgeCV)
+    penalties = 10.0 ** np.arange(4, -1, -1)
     x, y = train.inputs.numpy(), train.targets.numpy()
     weight = {"class_weight": "balanced"} if problem.train.class_weights is not None else {}
     with _quiet():
-        models = [made(alpha=alpha, **weight).fit(x, y) for alpha in 10.0 ** np.arange(0, 5)]
+        # The strongest penalty first, which then wins a tie.
+        if len(problem.validation) < _FEW:
+            models = [by_itself(alphas=penalties, **weight).fit(x, y)]  # by leave-one-out errors
+        else:
+            models = [made(alpha=alpha, **weight).fit(x, y) for alpha in penalties]
     select, test = seen(problem.validation), seen(problem.test)
     best = max(models, key=lambda model: score_estimator(model, problem, select))
     note = f"ridge on {_KERNELS} random convolutions"

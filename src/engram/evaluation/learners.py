@@ -170,10 +170,23 @@ def said_by(model: Any, problem: Problem, split: Split) -> torch.Tensor:
     if not problem.classes:
         return predicted.float().reshape(split.targets.shape)
     scores = torch.nn.functional.one_hot(predicted.long(), problem.classes).float()
-    if problem.metric is Metric.AUROC and hasattr(model, "predict_proba"):
-        ranked = np.concatenate([model.predict_proba(x.flatten(1).cpu().numpy()) for x, _, _ in split.batches()])
-        scores = torch.zeros_like(scores)
-        scores[:, torch.as_tensor(model.classes_).long()] = torch.from_numpy(ranked).float().clamp_min(1e-12).log()
+    if problem.metric is not Metric.AUROC:
+        return scores
+    ranks = next(
+        (getattr(model, name) for name in ("predict_proba", "decision_function") if hasattr(model, name)), None
+    )
+    if ranks is None:
+        return scores
+    ranked = torch.from_numpy(
+        np.concatenate([ranks(x.flatten(1).cpu().numpy()) for x, _, _ in split.batches()])
+    ).float()
+    if hasattr(model, "predict_proba"):
+        ranked = ranked.clamp_min(1e-12).log()
+    # Of two classes a margin is that of the second.
+    ranked = torch.stack([-ranked / 2, ranked / 2], 1) if ranked.ndim == 1 else ranked
+    # A class that was never taught ranks last.
+    scores = torch.full_like(scores, float(ranked.min()) - 1)
+    scores[:, torch.as_tensor(model.classes_).long()] = ranked
     return scores
 
 
