@@ -15,6 +15,7 @@ from engram.random import stream
 from engram.samples.budget import Bytes, PerClass, Precision
 from engram.samples.canvas.basis import Basis
 from engram.samples.canvas.formation import Formation
+from engram.samples.spending import Packing
 
 
 def test_tiles_are_upsampled_one_by_one():
@@ -76,6 +77,7 @@ def test_both_cost_no_more_than_plain_items(digits):
     [
         {"formation": 2},
         {"mixtures": 2},
+        {"mixtures": 3, "downsample": 2},
         {"coarse": True},
         {"formation": 2, "coarse": True},
         {"formation": 2, "own_labels": True},
@@ -93,11 +95,20 @@ def test_they_survive_a_file(digits, tmp_path, settings):
 
 def test_more_samples_than_rows_are_refused(digits, wine):
     with pytest.raises(BudgetError, match="of a class"):
-        initial(digits, PerClass(100), Precision.FLOAT32, "random", False, 0, defaults.training(digits), formation=2)
+        initial(
+            digits,
+            PerClass(100),
+            Precision.FLOAT32,
+            "random",
+            False,
+            0,
+            defaults.training(digits),
+            Packing(formation=2),
+        )
     with pytest.raises(SettingError, match="for images"):
-        initial(wine, PerClass(1), Precision.FLOAT32, "random", False, 0, defaults.training(wine), formation=2)
+        initial(wine, PerClass(1), Precision.FLOAT32, "random", False, 0, defaults.training(wine), Packing(formation=2))
     with pytest.raises(BudgetError, match="no basis"):
-        initial(wine, PerClass(1), Precision.FLOAT16, "random", True, 0, defaults.training(wine), mixtures=16)
+        initial(wine, PerClass(1), Precision.FLOAT16, "random", True, 0, defaults.training(wine), Packing(mixtures=16))
 
 
 def test_labels_that_no_honest_file_holds_are_refused():
@@ -152,6 +163,21 @@ def test_outer_steps_see_four_bits(digits):
     assert len(seen.inputs.unique()) <= 16 < len(state.canvas.inputs.unique())
     moved, _ = method.step(state, digits, training)
     assert len(moved.canvas.inputs.unique()) > 16
+
+
+def test_smaller_bases_are_more_of_them_in_the_same_bytes(digits):
+    whole, half = (_kept(digits, PerClass(2), mixtures=3, downsample=factor, steps=0) for factor in (1, 2))
+    assert half.canvas_bytes <= _kept(digits, PerClass(2), steps=0).canvas_bytes
+    assert len(half.canvases["main"].inputs) > 1.5 * len(whole.canvases["main"].inputs)
+    assert half.canvases["main"].inputs.shape[2:] == (4, 4)
+    assert half.samples.inputs.shape == whole.samples.inputs.shape == (60, 1, 8, 8)
+
+
+def test_smaller_bases_are_of_mixtures_of_images(wine):
+    with pytest.raises(SettingError, match="of the bases of mixtures"):
+        PerformanceMatching(downsample=2)
+    with pytest.raises(SettingError, match="downsample is for images"):
+        _kept(wine, PerClass(4), mixtures=2, downsample=2)
 
 
 @pytest.mark.parametrize("soft", [False, True])

@@ -57,7 +57,7 @@ def crossed(words: Sequence[str], canvases: Sequence[str]) -> tuple[str, ...]:
 
     Example:
         >>> crossed(["dm", "random"], ["plain", "formation=2"])
-        ('dm:formation=1,mixtures=1,coarse=false', 'dm:formation=2', 'random')
+        ('dm:formation=1,mixtures=1,downsample=1,coarse=false', 'dm:formation=2', 'random')
     """
     found: list[str] = []
     for word in words:
@@ -65,7 +65,9 @@ def crossed(words: Sequence[str], canvases: Sequence[str]) -> tuple[str, ...]:
             found.append(word)
             continue
         mark = "," if ":" in word else ":"
-        found += [f"{word}{mark}{'formation=1,mixtures=1,coarse=false' if c == 'plain' else c}" for c in canvases]
+        found += [
+            f"{word}{mark}{'formation=1,mixtures=1,downsample=1,coarse=false' if c == 'plain' else c}" for c in canvases
+        ]
     return tuple(dict.fromkeys(found))
 
 

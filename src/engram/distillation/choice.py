@@ -23,8 +23,14 @@ __all__ = ["MOST_DIRECTIONS", "Choice", "choose", "drawable", "sampling_error", 
 _SEEDS = [2_000_001, 2_000_002, 2_000_003]
 """Networks that choose, by the worst of them; none judges."""
 
-_FREEDOM, _SOLVED, _WIDE = 20.0, 3000, 8192
-"""Of solved labels, most of them, and the width of features that stay as they are drawn."""
+_FREEDOM, _SOLVED = 20.0, 3000
+"""Of solved labels, and most of them."""
+
+_MANY = 1000
+"""Labels from which a larger network is tried."""
+
+_WIDE, _TIMES = 8192, 8
+"""Features that stay as they are drawn: so many times the labels, at most the former."""
 
 _SHARES = (0.95, 0.99)
 """Of the teachers' response, which candidate numbers of directions hold."""
@@ -110,13 +116,15 @@ def choose(
     best = better(*(PrincipalSubspace(directions=r) for r in (0, *sorted(ranks))))
     # One change at a time of what did best.
     best = better(best, replace(best, rate=1e-3), replace(best, decay=0.3), replace(best, knots=17))
-    larger = better(replace(best, width=256, length=1800, decay=0.1))
-    # Each of its replays takes six times as long, and pays in score or is not taken.
-    best = larger if found[larger] > found[best] + _MARGIN else best
+    labels = PrincipalSubspace(directions=1).labels(problem, budget, precision)
+    if labels >= _MANY:
+        larger = better(replace(best, width=256, length=1800, decay=0.1))
+        # Each of its replays takes six times as long, and pays in score or is not taken.
+        best = larger if found[larger] > found[best] + _MARGIN else best
     # Labels that are solved for: beside what did best, and for features that nothing moves, which wide networks have.
     free = replace(best, freedom=_FREEDOM, most=_SOLVED)
     usual = PrincipalSubspace()
-    still = replace(free, width=_WIDE, length=0, rate=usual.rate, decay=usual.decay)
+    still = replace(free, width=min(_WIDE, _TIMES * labels), length=0, rate=usual.rate, decay=usual.decay)
     best = better(best, free, still, replace(still, directions=0))
     answers = _answers(
         _shorter(samples), training, problem, budget, precision, seed, lambda done: watch(0.8 + 0.2 * done)

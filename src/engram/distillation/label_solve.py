@@ -20,8 +20,8 @@ __all__ = ["solved_labels"]
 _SEEDS = (3_000_001, 3_000_002, 3_000_003)
 """Networks over which labels are solved; none chooses or judges."""
 
-_ROWS = 15_000
-"""Real rows that labels are to fit."""
+_ROWS, _EACH = 15_000, 20
+"""Real rows that labels are to fit: so many for each, at most the former."""
 
 _AT_ONCE = 2000
 
@@ -70,7 +70,7 @@ def solved_labels(
             "labels are solved for where the last phase is a ridge readout of the main set: freedom=0 does without"
         )
     x, y0, _ = main.batch(slice(None))
-    real = few(problem.train, _ROWS)
+    real = few(problem.train, min(_ROWS, _EACH * len(x)))
     fitted = fit(training, problem.task, sets, _SEEDS)
     eye = torch.eye(len(x), dtype=torch.float64, device=x.device)
     squares, gaps = torch.zeros_like(eye), torch.zeros_like(y0, dtype=torch.float64)

@@ -18,6 +18,7 @@ from ..numerics.optimizers import Moments, Params
 from ..random import stream
 from ..samples.budget import Budget, Precision
 from ..samples.canvas import Canvas
+from ..samples.spending import Packing
 from .artefact import as_stored
 from .batches import drawn_by_class
 from .buffers import Prepared, teacher
@@ -100,6 +101,7 @@ class Matcher(ABC):
         formation: stored images hold so many tiles along a side, each a sample (`canvas.formation`); stored series so many samples
             of fewer frequencies (`canvas.spectrum`).
         mixtures: so many samples for each item of the budget, mixed from fewer bases (`canvas.basis`).
+        downsample: sides of these bases are so many times shorter, and there are as many more of them.
         coarse: inputs and labels are stored in four bits, at levels that fit them best, and each item of the budget holds as many
             more samples; every outer step sees them as they will be stored.
         own_labels: each tile or part of a stored sample has a label of its own, for its bytes.
@@ -120,6 +122,7 @@ class Matcher(ABC):
     augment: str = ""
     formation: int = 1
     mixtures: int = 1
+    downsample: int = 1
     coarse: bool = False
     own_labels: bool = False
     momentum: float | None = None
@@ -129,11 +132,15 @@ class Matcher(ABC):
     def __post_init__(self) -> None:
         if min(self.steps, self.rate, self.label_rate, self.clip) < 0:
             raise SettingError(f"{self}: steps, rates and clip are at least 0")
-        if min(self.batch, self.formation, self.mixtures) < 1:
-            raise SettingError(f"{self}: batch, formation and mixtures are at least 1")
-        if (self.formation > 1 or self.coarse) and self.mixtures > 1:
-            raise SettingError("formation or coarse, and mixtures, are two ways to spend the same bytes: give one")
+        if self.batch < 1:
+            raise SettingError(f"{self}: batch is at least 1")
         augmentation(self.augment)
+        _ = self.packing
+
+    @property
+    def packing(self) -> Packing:
+        """How the bytes of an item are spent."""
+        return Packing(self.formation, self.mixtures, self.downsample, self.coarse, self.own_labels)
 
     @abstractmethod
     def gradient(self, context: StepContext) -> tuple[Params, Tensor]:
@@ -174,19 +181,7 @@ class Matcher(ABC):
                 f"augmentation is for images; these inputs have shape {problem.task.shape}: leave it out (augment=)"
             )
         soft = problem.classes is None or self.label_rate > 0 or self.labels != "hard"
-        canvas, groups = initial(
-            problem,
-            budget,
-            precision,
-            self.start,
-            soft,
-            seed,
-            training,
-            self.formation,
-            self.mixtures,
-            self.coarse,
-            self.own_labels,
-        )
+        canvas, groups = initial(problem, budget, precision, self.start, soft, seed, training, self.packing)
         canvas = self._labelled(canvas, problem, training, seed)
         kept = self.pool_policy(problem, training, seed)
         extra = self.extra(problem, training, seed)

@@ -140,7 +140,7 @@ PUBLISHED: Mapping[str, Published] = {
     "remember": Published(
         "Deng, Russakovsky 2022, Remember the Past, arXiv 2206.02916",
         PerformanceMatching(
-            steps=50_000, rate=0.001, pool=1, batch=1024, oldest=0, start="random", mixtures=8,
+            steps=50_000, rate=0.001, pool=1, batch=1024, oldest=0, start="random", mixtures=8, downsample=2,
             hypergradient=Unroll(100, 100, constant=True),
         ),
         PerformanceMatching(steps=600, rate=0.05, batch=128, pool=10, temperature=0.07, mixtures=2),

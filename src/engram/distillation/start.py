@@ -1,5 +1,6 @@
 """Where synthetic samples start: real rows, their centres, noise, or the principal subspace."""
 
+import math
 from typing import Literal
 
 import torch
@@ -18,7 +19,7 @@ from ..samples.canvas.basis import Basis
 from ..samples.canvas.formation import Formation
 from ..samples.canvas.plain import Plain
 from ..samples.canvas.spectrum import Spectrum
-from ..samples.spending import counts, item_bytes, number_bytes
+from ..samples.spending import Packing, counts, item_bytes, number_bytes
 from .labels import Samples
 from .selection import at_random, candidates, centres, choose
 
@@ -28,6 +29,7 @@ Start = Literal["random", "centres", "noise", "covariance", "pairs", "gradients"
 
 
 _NEAR = 16
+_PLAIN = Packing()
 
 
 def initial(
@@ -38,10 +40,7 @@ def initial(
     soft: bool,
     seed: int,
     training: Training,
-    formation: int = 1,
-    mixtures: int = 1,
-    coarse: bool = False,
-    own_labels: bool = False,
+    packing: Packing = _PLAIN,
 ) -> tuple[Samples, Tensor]:
     """Where the synthetic samples start.
 
@@ -55,11 +54,7 @@ def initial(
         soft: whether labels are free scores.
         seed: of the draws.
         training: of the networks whose gradients are asked.
-        formation: tiles along a side of a stored image, each a sample; of series so many samples, each a part of the frequencies, in
-            the numbers of one.
-        mixtures: samples for each item of the budget, mixed from as many bases as its bytes then leave.
-        coarse: four bits a number: as many more samples as the precision has more.
-        own_labels: whether each tile or part has a label of its own.
+        packing: how many samples an item of the budget holds, and how.
 
     Returns:
         The canvas, and the class for which each sample was made.
@@ -67,13 +62,16 @@ def initial(
     Raises:
         BudgetError: see `samples.spending.shares`; or classes with fewer rows than samples.
     """
-    series = len(problem.task.shape) == 2
+    axes, formation, mixtures, coarse = len(problem.task.shape), packing.formation, packing.mixtures, packing.coarse
+    if axes == 1 and formation > 1:
+        raise SettingError(f"formation is for images and series; these inputs have shape {problem.task.shape}")
+    if axes != 3 and packing.downsample > 1:
+        raise SettingError(f"downsample is for images; these inputs have shape {problem.task.shape}")
+    series = axes == 2
     fold = (formation if series else formation**2) * mixtures
-    stored = counts(problem, budget, precision, soft, coarse, fold if own_labels else 1)
+    stored = counts(problem, budget, precision, soft, coarse, fold if packing.own_labels else 1)
     wanted = tuple(count * fold for count in stored)
     if fold > 1 or coarse:
-        if len(problem.task.shape) == 1 and formation > 1:
-            raise SettingError(f"formation is for images and series; these inputs have shape {problem.task.shape}")
         for rows, count in zip(problem.train.by_class, wanted, strict=True):
             if len(rows) < count:
                 raise BudgetError(f"{count} samples of a class were asked for and it has {len(rows)} training rows")
@@ -83,12 +81,12 @@ def initial(
     classes = 0 if soft else plain.classes
     targets = plain.decode().targets if soft else plain.targets
     if formation > 1:
-        shared = targets if own_labels else targets[::fold]
+        shared = targets if packing.own_labels else targets[::fold]
         kind = Spectrum if series else Formation
         return kind.of(plain.inputs, shared, formation, classes, coarse), groups
     if mixtures > 1:
-        bases = _bases(problem, precision, soft, sum(stored), sum(wanted))
-        return Basis.of(plain.inputs, targets, bases, classes), groups
+        bases = _bases(problem, precision, soft, sum(stored), sum(wanted), packing.downsample)
+        return Basis.of(plain.inputs, targets, bases, classes, packing.downsample), groups
     return Plain(plain.inputs, targets, classes, coarse), groups
 
 
@@ -105,11 +103,13 @@ def _started(
     return plain, plain.targets if plain.classes else torch.zeros_like(plain.targets[:, 0], dtype=torch.int64)
 
 
-def _bases(problem: Problem, precision: Precision, soft: bool, items: int, samples: int) -> int:
+def _bases(problem: Problem, precision: Precision, soft: bool, items: int, samples: int, downsample: int) -> int:
     """How many bases the bytes of so many plain items leave when samples are their mixtures."""
     per_input, label = item_bytes(problem, precision, soft)
     left = items * (per_input + label) - samples * label
-    bases = left // (per_input + samples * number_bytes(precision))
+    shape = problem.task.shape
+    small = math.prod((shape[0], *(side // downsample for side in shape[1:]))) * precision.bytes
+    bases = left // (small + samples * number_bytes(precision))
     if bases < 1:
         raise BudgetError(f"the bytes of {items} items hold no basis for {samples} mixtures: use fewer mixtures")
     return min(bases, samples)

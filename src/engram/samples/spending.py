@@ -1,17 +1,53 @@
 """What a budget buys on a problem: samples per class, and what each of them costs."""
 
 import math
+from dataclasses import dataclass
 
 from ..data.problem import Problem
-from ..errors import BudgetError
+from ..errors import BudgetError, SettingError
 from .budget import Budget, Bytes, PerClass, Precision
 
-__all__ = ["capped", "counts", "item_bytes", "number_bytes", "shares"]
+__all__ = ["Packing", "capped", "counts", "item_bytes", "number_bytes", "shares"]
 
 
 def number_bytes(precision: Precision) -> int:
     """Cost of one soft label's number: labels are never cut to eight bits."""
     return max(precision.bytes, 2)
+
+
+@dataclass(frozen=True)
+class Packing:
+    """What an item of the budget holds: one sample as it is, or several in its bytes.
+
+    Args:
+        formation: tiles along a side of a stored image, each a sample; of series so many samples, each a part of the frequencies, in
+            the numbers of one.
+        mixtures: samples for each item, mixed from as many bases as its bytes then leave.
+        downsample: sides of these bases are so many times shorter, and there are as many more of them.
+        coarse: four bits a number: as many more samples as the precision has more.
+        own_labels: whether each tile or part has a label of its own.
+
+    Raises:
+        SettingError: a value out of range, two ways to spend the same bytes.
+
+    Example:
+        >>> Packing(formation=2).formation
+        2
+    """
+
+    formation: int = 1
+    mixtures: int = 1
+    downsample: int = 1
+    coarse: bool = False
+    own_labels: bool = False
+
+    def __post_init__(self) -> None:
+        if min(self.formation, self.mixtures, self.downsample) < 1:
+            raise SettingError(f"{self}: formation, mixtures and downsample are at least 1")
+        if (self.formation > 1 or self.coarse) and self.mixtures > 1:
+            raise SettingError("formation or coarse, and mixtures, are two ways to spend the same bytes: give one")
+        if self.downsample > 1 and self.mixtures == 1:
+            raise SettingError("downsample is of the bases of mixtures: give mixtures too, or formation instead")
 
 
 _LEVELS = 64

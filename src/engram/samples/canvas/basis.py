@@ -1,10 +1,12 @@
 """Samples as mixtures of a few stored bases: more samples for the same bytes."""
 
+import math
 from dataclasses import dataclass, replace
 from typing import Self
 
 import torch
 from torch import Tensor
+from torch.nn.functional import interpolate
 
 from ...errors import SettingError
 from ...numerics.optimizers import Params
@@ -23,12 +25,13 @@ class Basis:
         coefficients: (N, K): a.
         targets: (N, C) scores, or (N,) whole class numbers.
         classes: number of classes behind hard labels; 0 with scores.
+        sides: height and width to which mixtures are brought, where bases are smaller; those of the bases when empty.
 
     Raises:
         SettingError: shapes that do not go together.
 
     References:
-        Deng & Russakovsky 2022 (Remember the Past, arXiv 2206.02916): bases and addressing matrices.
+        Deng & Russakovsky 2022 (Remember the Past, arXiv 2206.02916): bases and addressing matrices; their code halves the sides of bases.
 
     Example:
         >>> Basis(torch.ones(1, 2), torch.tensor([[1.0], [3.0]]), torch.zeros(2, 1)).decode().inputs
@@ -40,6 +43,7 @@ class Basis:
     coefficients: Tensor
     targets: Tensor
     classes: int = 0
+    sides: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         if self.coefficients.ndim != 2 or self.coefficients.shape != (len(self.targets), len(self.inputs)):
@@ -48,12 +52,21 @@ class Basis:
                 f"{len(self.targets)} samples"
             )
         check_labels(self.targets, len(self.coefficients), self.classes)
-        if len(self.targets) * max(1, self.inputs[:1].numel()) > MOST_NUMBERS:
+        if self.sides and (self.inputs.ndim != 4 or len(self.sides) != 2 or min(self.sides) < 1):
+            raise SettingError(f"bases of shape {tuple(self.inputs.shape[1:])} are not brought to sides {self.sides}")
+        size = self.inputs.shape[1] * math.prod(self.sides) if self.sides else self.inputs[:1].numel()
+        if len(self.targets) * max(1, size) > MOST_NUMBERS:
             raise SettingError(f"{len(self.targets)} samples of shape {tuple(self.inputs.shape[1:])} are too many")
 
     @classmethod
-    def of(cls, samples: Tensor, targets: Tensor, bases: int, classes: int) -> Self:
-        """The best approximation of samples (N, *shape) by so many bases: their leading singular vectors."""
+    def of(cls, samples: Tensor, targets: Tensor, bases: int, classes: int, downsample: int = 1) -> Self:
+        """The best approximation of samples (N, *shape) by so many bases, of smaller images if asked: their leading singular vectors."""
+        sides: tuple[int, ...] = ()
+        if downsample > 1:
+            sides = tuple(samples.shape[2:])
+            if min(sides) < downsample:
+                raise SettingError(f"images of {sides[0]} x {sides[1]} cannot be {downsample} times smaller")
+            samples = interpolate(samples, size=tuple(side // downsample for side in sides), mode="area")
         left, size, right = torch.linalg.svd(samples.flatten(1), full_matrices=False)
         bases = min(bases, len(size))
         # Bases at the samples' own scale, so that one learning rate suits both canvases.
@@ -61,7 +74,7 @@ class Basis:
         inputs = (scale * right[:bases]).reshape(-1, *samples.shape[1:])
         coefficients = left[:, :bases] * size[:bases] / scale
         # In the order in which a file keeps them: a resumed run then multiplies as an unbroken one does.
-        return cls(inputs.contiguous(), coefficients.contiguous(), targets, classes)
+        return cls(inputs.contiguous(), coefficients.contiguous(), targets, classes, sides)
 
     @property
     def free(self) -> Params:
@@ -81,4 +94,6 @@ class Basis:
     def decode(self) -> Synthetic:
         """The samples."""
         samples = (self.coefficients @ self.inputs.flatten(1)).reshape(-1, *self.inputs.shape[1:])
+        if self.sides:
+            samples = interpolate(samples, size=self.sides, mode="bilinear", align_corners=False)
         return Synthetic(samples, scores_of(self.targets, self.classes, samples))
