@@ -7,11 +7,12 @@ import torch
 from engram.data.problem import Problem
 from engram.distillation import buffers
 from engram.distillation.buffers import missing
-from engram.evaluation.ceiling import _left_out, full_networks, full_recipe, full_steps, train_full
+from engram.evaluation.ceiling import full_networks, full_recipe, full_steps, train_full
 from engram.learning.fitting import fit
 from engram.learning.networks.convnet import ConvNet
 from engram.learning.networks.mlp import MLP
 from engram.learning.training import Part, Phase, Ridge, Training
+from engram.numerics.leave_one_out import left_out_error
 from engram.numerics.linalg import ridge, with_bias
 
 
@@ -58,4 +59,6 @@ def test_rows_are_left_out_as_if_each_were(wine):
         relative = penalty * trace / (float((own @ own.mT).diagonal().sum()) / len(own))
         readout = ridge(phi[kept], y[kept].double(), relative)
         gaps.append(whole[k] @ readout - y[k])
-    assert _left_out(fitted, train, penalty) == pytest.approx(float(torch.stack(gaps).square().mean()), rel=1e-4)
+    assert left_out_error(fitted.features(x), y, penalty) == pytest.approx(
+        float(torch.stack(gaps).square().mean()), rel=1e-4
+    )

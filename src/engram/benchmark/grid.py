@@ -20,6 +20,9 @@ from ..spec import encode
 
 __all__ = ["BASELINES", "FULL", "Cell", "Recipe", "all_methods", "crossed"]
 
+_PLAIN = "formation=1,mixtures=1,downsample=1,coarse=false"
+"""Settings of `Matcher` with which an item is one sample as it is."""
+
 FULL = "full"
 """In place of a method: networks trained on all data, the ceiling."""
 
@@ -65,9 +68,7 @@ def crossed(words: Sequence[str], canvases: Sequence[str]) -> tuple[str, ...]:
             found.append(word)
             continue
         mark = "," if ":" in word else ":"
-        found += [
-            f"{word}{mark}{'formation=1,mixtures=1,downsample=1,coarse=false' if c == 'plain' else c}" for c in canvases
-        ]
+        found += [f"{word}{mark}{_PLAIN if canvas == 'plain' else canvas}" for canvas in canvases]
     return tuple(dict.fromkeys(found))
 
 

@@ -20,7 +20,7 @@ from ..samples.spending import number_bytes
 from .ceiling import Full
 from .scores import Row
 
-__all__ = ["BASELINES", "TAUGHT", "Baselines", "constant_score", "recall_on_test", "scores_on_test"]
+__all__ = ["BASELINES", "TAUGHT", "Baselines", "constant_score", "scores_and_recall_on_test", "scores_on_test"]
 
 BASELINES = {
     "random": Random(),
@@ -130,14 +130,14 @@ class Baselines:
 
 def scores_on_test(fitted: Fitted, problem: Problem) -> tuple[float, ...]:
     """Scores of networks on the test split, one each."""
-    return tuple(score(problem.metric, outputs(fitted, problem.test), problem.test.targets).tolist())
+    return scores_and_recall_on_test(fitted, problem)[0]
 
 
-def recall_on_test(fitted: Fitted, problem: Problem) -> tuple[float, ...]:
-    """Recall of each class on the test split, mean over networks; empty for numbers."""
-    if problem.classes is None:
-        return ()
-    return tuple(recalls(outputs(fitted, problem.test), problem.test.targets).mean(0).tolist())
+def scores_and_recall_on_test(fitted: Fitted, problem: Problem) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Scores of networks on the test split, and their mean recall of each class; none for numbers."""
+    said, targets = outputs(fitted, problem.test), problem.test.targets
+    recall = tuple(recalls(said, targets).mean(0).tolist()) if problem.classes else ()
+    return tuple(score(problem.metric, said, targets).tolist()), recall
 
 
 def constant_score(problem: Problem) -> float:

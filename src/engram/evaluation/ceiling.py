@@ -25,7 +25,7 @@ from ..learning.fitting import Fitted, fit, outputs
 from ..learning.network import Network, initialise, large_image, model_of
 from ..learning.networks.random_convolutions import RandomConvolutions
 from ..learning.training import Descent, Loss, Phase, Ridge, Training
-from ..numerics.linalg import penalised, with_bias
+from ..numerics.leave_one_out import left_out_error
 from ..numerics.optimizers import Adam, Params
 from ..random import minibatch
 from ..samples.canvas.plain import Plain
@@ -156,18 +156,13 @@ def _by_readout(problem: Problem, network: Network, seeds: list[int]) -> Full:
     for penalty in _PENALTIES:
         fitted = fit(Training(network, (Phase(Ridge(penalty)),)), problem.task, {"main": problem.train}, seeds)
         scores = score(problem.metric, outputs(fitted, split), split.targets).cpu()
-        worth = -_left_out(fitted, problem.train, penalty) if few else float(scores.mean())
+        worth = float(scores.mean())
+        if few:
+            x, y, _ = problem.train.batch(slice(None))
+            worth = -left_out_error(fitted.features(x), y, penalty)
         found.append((worth, scores, fitted))
     _, scores, best = max(found, key=lambda one: one[0])
     return Full(best, scores, (time.perf_counter() - begun) / len(seeds), Loss.SQUARED)
-
-
-def _left_out(fitted: Fitted, train: Split, penalty: float) -> float:
-    """Mean squared error of readouts at rows that they were not fitted to, one left out at a time, in closed form."""
-    x, y, _ = train.batch(slice(None))
-    phi = with_bias(fitted.features(x)).double()
-    inverse = torch.linalg.inv(penalised(phi @ phi.mT, penalty, len(x)))
-    return float((inverse @ y.double() / inverse.diagonal(dim1=1, dim2=2)[..., None]).square().mean())
 
 
 class _Best:

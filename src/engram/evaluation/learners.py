@@ -6,7 +6,6 @@ from dataclasses import dataclass, field, replace
 from importlib import import_module
 from typing import Any, ClassVar, Protocol
 
-import numpy as np
 import torch
 
 from ..data.metrics import Metric, score
@@ -172,16 +171,13 @@ def said_by(model: Any, problem: Problem, split: Split) -> torch.Tensor:
     scores = torch.nn.functional.one_hot(predicted.long(), problem.classes).float()
     if problem.metric is not Metric.AUROC:
         return scores
-    ranks = next(
-        (getattr(model, name) for name in ("predict_proba", "decision_function") if hasattr(model, name)), None
-    )
-    if ranks is None:
+    likely = hasattr(model, "predict_proba")
+    if not likely and not hasattr(model, "decision_function"):
         return scores
-    ranked = torch.from_numpy(
-        np.concatenate([ranks(x.flatten(1).cpu().numpy()) for x, _, _ in split.batches()])
-    ).float()
-    if hasattr(model, "predict_proba"):
-        ranked = ranked.clamp_min(1e-12).log()
+    ranks = model.predict_proba if likely else model.decision_function
+    said = [torch.from_numpy(ranks(x.flatten(1).cpu().numpy())) for x, _, _ in split.batches()]
+    ranked = torch.cat(said).float()
+    ranked = ranked.clamp_min(1e-12).log() if likely else ranked
     # Of two classes a margin is that of the second.
     ranked = torch.stack([-ranked / 2, ranked / 2], 1) if ranked.ndim == 1 else ranked
     # A class that was never taught ranks last.

@@ -13,7 +13,7 @@ from ..learning.fitting import fit
 from ..learning.network import Network
 from ..memory.engram import Engram
 from ..spec import encode
-from .baselines import BASELINES, TAUGHT, Baselines, constant_score, recall_on_test, scores_on_test
+from .baselines import BASELINES, TAUGHT, Baselines, constant_score, scores_and_recall_on_test
 from .ceiling import Full, full_steps, train_full, train_tuned
 from .learners import check_panel, learner_names
 from .panel import judged_by
@@ -165,7 +165,7 @@ def _rows(
         begun = time.perf_counter()
         fitted = fit(training, problem.task, engram.sets, seeds)
         seconds = (time.perf_counter() - begun) / len(seeds)
-        runs, recall = scores_on_test(fitted, problem), recall_on_test(fitted, problem)
+        runs, recall = scores_and_recall_on_test(fitted, problem)
         yield "engram", Row(runs, engram.items, engram.canvas_bytes, seconds, recall=recall)
     if {"full", *TAUGHT} & set(missing):
         # The ceiling, and at once the rows that its networks label, so that a run cut short seldom trains it again.
@@ -185,8 +185,8 @@ def _rows(
 
 
 def _ceiling(problem: Problem, full: Full) -> Row:
-    tuned = train_tuned(problem)
-    runs, note, recall = scores_on_test(full.fitted, problem), "network", recall_on_test(full.fitted, problem)
+    tuned, note = train_tuned(problem), "network"
+    runs, recall = scores_and_recall_on_test(full.fitted, problem)
     if tuned.select > float(full.select.mean()):
         runs, note, recall = (tuned.test,) * len(runs), tuned.note, tuned.recall
     return Row(runs, len(problem.train), len(problem.train) * problem.row_bytes(), full.seconds, note, recall)

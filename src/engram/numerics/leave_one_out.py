@@ -5,9 +5,9 @@ import math
 import torch
 from torch import Tensor
 
-from .linalg import with_bias
+from .linalg import penalised, with_bias
 
-__all__ = ["dual_weights", "leave_one_out"]
+__all__ = ["dual_weights", "leave_one_out", "left_out_error"]
 
 _PENALTIES = tuple(10.0**k for k in range(-6, 2))
 
@@ -53,3 +53,22 @@ def dual_weights(gram: Tensor, targets: Tensor) -> Tensor:
         error = weights / (vectors.square() @ inverse)[:, None]
         best = min(best, (float(error.square().mean()), weights), key=lambda pair: pair[0])
     return best[1].float()
+
+
+def left_out_error(features: Tensor, targets: Tensor, penalty: float) -> float:
+    r"""Mean squared error of ridge regression (`linalg.ridge`) at rows that it was not fitted to, in closed form.
+
+    .. math:: e_n = \frac{(K^{-1} y)_n}{(K^{-1})_{nn}}, \qquad K = \tilde\phi\tilde\phi^\top + \lambda\,\frac{\mathrm{tr}}{N} I
+
+    Args:
+        features: (..., N, F).
+        targets: (N, C).
+        penalty: relative, that of all rows.
+
+    Returns:
+        The mean over rows, outputs and leading axes.
+    """
+    phi = with_bias(features).double()
+    inverse = torch.linalg.inv(penalised(phi @ phi.mT, penalty, phi.shape[-2]))
+    errors = inverse @ targets.double() / inverse.diagonal(dim1=-2, dim2=-1)[..., None]
+    return float(errors.square().mean())
