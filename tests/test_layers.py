@@ -22,7 +22,7 @@ WINGS = (
     "cli",
 )
 """From the ground up: a wing knows those before it."""
-COMPONENTS = ("links", "sources", "preprocessing", "networks", "canvas", "methods", "studies")
+COMPONENTS = ("links", "sources", "encoders", "preprocessing", "networks", "canvas", "methods", "studies")
 """Folders that are their own registry."""
 LONGEST = 300
 

@@ -113,7 +113,7 @@ def test_divergence_stops_with_the_last_good_state(wine):
 
 
 def test_distillation_beats_its_start_on_wine(wine):
-    memory = distill(wine, budget=PerClass(1))
+    memory = distill(wine, budget=PerClass(1), steps=300)
     assert memory.provenance["select_score"] >= memory.provenance["history"][0][2]
     assert memory.provenance["select_score"] > 0.9
 

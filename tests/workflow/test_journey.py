@@ -199,7 +199,7 @@ def test_time_is_told_before_the_first_step(caplog, monkeypatch):
 
 def test_timed_steps_change_no_bit(monkeypatch):
     engram.run("wine", out="timed.engram", **FAST | {"seeds": 0})
-    monkeypatch.setattr("engram.workflow.journey.estimate", None)
+    monkeypatch.setattr("engram.workflow.estimate.estimate", None)
     engram.run("wine", out="untimed.engram", **FAST | {"seeds": 0})
     assert Path("timed.engram").read_bytes() == Path("untimed.engram").read_bytes()
 

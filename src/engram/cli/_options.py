@@ -94,10 +94,17 @@ def source_options(function: Callable[..., Any]) -> Callable[..., Any]:
         ),
         click.option(
             "--kind",
-            type=click.Choice(["rows", "series", "images"]),
-            help="What arrays hold; by their values if absent. A table's columns are series only where this says so.",
+            type=click.Choice(["rows", "series", "images", "text"]),
+            help="What arrays hold; by their values if absent. A table's columns are series only where this says so; text where one "
+            "column holds texts.",
         ),
         click.option("--size", type=int, help="Side to which images of a folder are scaled; as they are if absent."),
+        click.option(
+            "--encoder",
+            metavar="PATH",
+            help="Frozen encoder through which texts (a folder of sentence-transformers) or images (weights of EfficientNet-Lite) "
+            "are seen.",
+        ),
         click.option("--test", metavar="FILE", help="Held-out rows; a fifth of SOURCE if absent."),
         click.option(
             "--target",

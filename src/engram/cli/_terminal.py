@@ -129,15 +129,18 @@ def scores_table(scores: Any, title: str, found: Any, over: str = "networks") ->
     table = Table(title=title, title_justify="left", caption_justify="left", caption=_caption(scores, over))
     for heading in ("trained on", "items", "bytes", scores.metric, "engram minus it"):
         table.add_column(heading, justify="left" if heading == "trained on" else "right", no_wrap=True)
-    order = ["full", "engram", *[n for n in scores.rows if n not in ("full", "engram") and not n.endswith("_bytes")]]
+    first = [n for n in ("full", "engram", "readable") if n in scores.rows]
+    order = [*first, *[n for n in scores.rows if n not in first and not n.endswith("_bytes")]]
     equal_bytes = [n for n in scores.rows if n.endswith("_bytes")]
-    for group, names in (("", order[:2]), ("at equal items", order[2:]), ("at equal bytes", equal_bytes)):
+    for group, names in (("", first), ("at equal items", order[len(first) :]), ("at equal bytes", equal_bytes)):
         if group and names:
             table.add_section()
             table.add_row(f"[bold]{group}[/bold]")
         for name in names:
             row, value = scores.rows[name], scores.as_json()[name]
-            label = {"full": "all data", "engram": "engram"}.get(name, name.removesuffix("_bytes").replace("_", " "))
+            label = {"full": "all data", "readable": "its readable view"}.get(
+                name, name.removesuffix("_bytes").replace("_", " ")
+            )
             gap = "" if name == "engram" else _plus_minus(value["difference"], signed=True)
             table.add_row(
                 label,

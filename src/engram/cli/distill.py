@@ -60,6 +60,13 @@ from ._terminal import Bars, conclude, emit, say, scores_table, verbosity_option
 @click.option("--out", type=click.Path(path_type=Path), help="File to write; SOURCE.engram if absent.")
 @click.option("--resume", is_flag=True, help="Continue the run that was interrupted; show one that is finished.")
 @click.option("--report", is_flag=True, help="Write the page as well: FILE with .html.")
+@click.option(
+    "--readable",
+    type=click.Choice(["words", "real", "none"]),
+    default="words",
+    show_default=True,
+    help="Texts: say each sample in words of the vocabulary, or in texts of the data, which FILE then holds.",
+)
 @click.option("--show-real", is_flag=True, help="Keep a few real rows beside FILE, and show them in reports.")
 @force_option
 @verbosity_options
@@ -87,6 +94,7 @@ def command(
     out: Path | None,
     resume: bool,
     report: bool,
+    readable: Any,
     show_real: bool,
     force: bool,
     as_json: bool,
@@ -94,14 +102,15 @@ def command(
 ) -> None:
     """Compress learning on SOURCE into a few synthetic samples.
 
-    SOURCE is a built-in dataset (digits, breast-cancer, wine, diabetes, cylinder-bell-funnel, multi-index), an .npz archive, a .csv
-    or .parquet table with --target COLUMN, time series (.ts, .arff, --kind series), a folder of images with one sub-folder
-    per class, idx files, CIFAR's python batches, or a folder of Hugging Face datasets.
+    SOURCE is a built-in dataset (digits, breast-cancer, wine, diabetes, cylinder-bell-funnel, multi-index), an .npz archive, a .csv,
+    .parquet or .jsonl table with --target COLUMN, time series (.ts, .arff, --kind series), a folder of images or texts with one
+    sub-folder per class, idx files, CIFAR's python batches, or a folder of Hugging Face datasets.
 
     \b
     engram distill digits --per-class 1
     engram distill mnist.npz --method dm --quick
     engram distill customers.csv --target churned --items 20 --out customers.engram
+    engram distill reviews.jsonl --target stars --encoder all-MiniLM-L6-v2
     engram distill multi-index:d=50,r=2 --method two-phase --items 8
     """  # noqa: D301 (click reads the escape)
     budget = budget_of(per_class, items, memory)
@@ -134,6 +143,7 @@ def command(
             panel=panel,
             judges=judges,
             report=report,
+            readable=readable,
             show_real=show_real,
             device=device,
             resume=resume,

@@ -10,7 +10,7 @@ from ._terminal import emit
 
 @click.command("export")
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("--format", "kind", type=click.Choice(["parquet", "npz", "csv", "png", "hf"]), required=True)
+@click.option("--format", "kind", type=click.Choice(["parquet", "npz", "csv", "png", "texts", "hf"]), required=True)
 @click.option("--out", type=click.Path(path_type=Path), help="File to write; FILE with the format's ending if absent.")
 @force_option
 @json_option
@@ -29,7 +29,7 @@ def command(file: Path, kind: str, out: Path | None, force: bool, as_json: bool)
         if out.exists() and not out.is_dir():
             raise click.UsageError(f"{out} is a file: give a folder")
     else:
-        out = check_writable(out or file.with_suffix(f".{kind}"), force)
+        out = check_writable(out or file.with_suffix(".jsonl" if kind == "texts" else f".{kind}"), force)
     export(memory, kind, out)
     if as_json:
         emit({"file": str(file), "out": str(out), "format": kind, "items": memory.items})

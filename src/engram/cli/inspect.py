@@ -14,7 +14,7 @@ from ._terminal import emit
 @json_option
 def command(file: Path, as_json: bool) -> None:
     """Show an engram's manifest: data, method, training, sizes, scores; or how the columns of a table would be read."""
-    if file.name.lower().endswith((".csv", ".tsv", ".parquet")):
+    if file.name.lower().endswith((".csv", ".tsv", ".parquet", ".jsonl", ".ndjson")):
         _table(file, as_json)
         return
     from ..memory.container import read_tensors
@@ -61,12 +61,20 @@ def command(file: Path, as_json: bool) -> None:
 
 
 def _raw_content(memory: Any) -> str:
-    """What of the data stands in the file as it was: classes, categories, and rows where the method chooses rows."""
+    """What of the data stands in the file as it was: classes, categories, words, and rows where the method chooses rows."""
+    from ..data.topics import Topics
+    from ..memory.readable import Readable
+
     parts = []
     if memory.provenance.get("real_rows"):
         parts.append("rows of the data")
     if hasattr(memory.target, "labels"):
         parts.append(f"{memory.target.outputs} class names")
+    encoder = getattr(memory.preprocessing, "encoder", None)
+    parts += [f"{len(encoder.words):,} words of at least five texts"] if isinstance(encoder, Topics) else []
+    view = Readable.of(memory)
+    if view is not None:
+        parts.append(f"{len(view.texts)} texts made of {'texts of the data' if view.real else 'such words'}")
     columns = getattr(memory.preprocessing, "columns", ())
     parts += [f"{len(c.values)} categories of {c.name}" for c in columns if hasattr(c, "values")]
     named = [c.name for c in columns]

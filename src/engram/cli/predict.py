@@ -14,6 +14,9 @@ from ._terminal import emit, say
 @click.argument("file", type=click.Path(path_type=Path))
 @click.argument("new")
 @click.option("--network", help="Another architecture: NAME or NAME:field=value,...")
+@click.option(
+    "--encoder", metavar="PATH", help="The frozen encoder that FILE names, where it was distilled through one."
+)
 @click.option("--proba", is_flag=True, help="Probabilities of the classes as well.")
 @click.option("--id", "ids", metavar="COLUMN", help="A column of NEW that is written beside each prediction.")
 @click.option("--out", type=click.Path(path_type=Path), help="CSV file to write; standard output if absent.")
@@ -24,6 +27,7 @@ def command(
     file: Path,
     new: str,
     network: str | None,
+    encoder: str | None,
     proba: bool,
     ids: str | None,
     out: Path | None,
@@ -31,12 +35,13 @@ def command(
     force: bool,
     as_json: bool,
 ) -> None:
-    """Predict for the rows or images in NEW with a network replayed from FILE, or with the one that FILE holds.
+    """Predict for the rows, texts or images in NEW with a network replayed from FILE, or with the one that FILE holds.
 
-    NEW is a .csv, .parquet or .npz file, or a folder of images; columns that are not inputs are ignored.
+    NEW is a .csv, .parquet, .jsonl or .npz file, or a folder of images or texts; columns that are not inputs are ignored.
     """
     import pandas as pd
 
+    from ..data.encoder import open_encoder
     from ..data.source import raw_inputs
     from ..memory.engram import load
     from ..memory.files import check_writable, replace_file
@@ -49,6 +54,8 @@ def command(
         raise click.UsageError(f"{file} holds a trained network: leave out --network")
     source: Any = load_model(file) if ready else load(file)
     preprocessing = source.preprocessing
+    if encoder is not None:
+        open_encoder(encoder)
     spare_threads(preprocessing.shape)
     if out is not None:
         check_writable(out, force)

@@ -12,8 +12,10 @@ from ..errors import DataError, SettingError
 __all__ = [
     "BATCH",
     "as_array",
+    "as_texts",
     "check_task",
     "is_classification",
+    "is_texts",
     "numeric",
     "pair",
     "require_finite",
@@ -62,7 +64,10 @@ def check_task(task: str | None) -> None:
 
 def pair(x: Any, y: Any, what: str) -> tuple[Any, np.ndarray]:
     """Inputs (an array or a DataFrame) and targets (an array), one of each for every row."""
-    x = x if isinstance(x, pd.DataFrame) else as_array(x, f"{what} inputs")
+    if is_texts(x):
+        x = as_texts(x, f"{what} inputs")
+    elif not isinstance(x, pd.DataFrame):
+        x = as_array(x, f"{what} inputs")
     y = as_array(y, f"{what} targets")
     if y.ndim == 2 and y.shape[1] == 1:
         y = y[:, 0]
@@ -75,9 +80,43 @@ def pair(x: Any, y: Any, what: str) -> tuple[Any, np.ndarray]:
     if y.dtype.kind == "f" and not np.isfinite(y).all():
         row = int((~np.isfinite(y)).reshape(len(y), -1).any(1).argmax())
         raise DataError(f"{what} targets have NaN or infinite values, first in row {row}: remove those rows")
-    if not isinstance(x, pd.DataFrame) and x.ndim < 2:
+    if not isinstance(x, pd.DataFrame) and x.ndim < 2 and x.dtype != object:
         raise DataError(f"{what} inputs have shape {x.shape}: give one row per sample")
     return x, y
+
+
+def as_texts(raw: Any, what: str) -> np.ndarray:
+    """An array (N,) of texts, if that is what it is.
+
+    Args:
+        raw: a list, an array or a column.
+        what: for messages.
+
+    Returns:
+        Texts, none of them blank.
+
+    Raises:
+        DataError: something else, or a blank text, named by its row.
+    """
+    found = np.empty(len(raw), dtype=object)
+    found[:] = list(raw)
+    for row, text in enumerate(found):
+        if not isinstance(text, str):
+            missing = text is None or text != text
+            said = "no text" if missing else f"{type(text).__name__} where a text is expected"
+            raise DataError(f"{what} hold {said} in row {row}: fill it, or leave the row out")
+        if not text.strip():
+            raise DataError(f"{what} hold an empty text in row {row}: fill it, or leave the row out")
+    return found
+
+
+def is_texts(raw: Any) -> bool:
+    """Whether inputs are a flat list, array or column whose first value is a text."""
+    if isinstance(raw, pd.DataFrame | Tensor) or not hasattr(raw, "__len__") or isinstance(raw, str) or len(raw) == 0:
+        return False
+    if isinstance(raw, np.ndarray | pd.Series) and (raw.ndim != 1 or raw.dtype.kind not in "OU"):
+        return False
+    return isinstance(next(iter(raw)), str)
 
 
 def as_array(value: Any, what: str) -> np.ndarray:

@@ -9,12 +9,13 @@ import torch
 from torch import Tensor
 
 from ..errors import DataError, SettingError, UnknownNameError, nearest
-from .checks import check_task, is_classification, pair
+from .checks import as_texts, check_task, is_classification, pair
 from .columns.kinds import Kind, kinds_of
 from .division import SELECT_MOST, SELECT_SHARE, TEST_SHARE, divide, hold_out, require_filled, shared_rows
 from .metrics import Metric
 from .preprocessing import Preprocessing
 from .preprocessing.columns import Columns
+from .preprocessing.encoded import Encoded
 from .preprocessing.pixels import Pixels
 from .preprocessing.series import Series
 from .preprocessing.vectors import Vectors
@@ -22,6 +23,7 @@ from .reading import Reading, checked, named_splits, require_known, targets_of
 from .series import kind_of
 from .split import Split
 from .targets import Classes, Numbers, Target, rename
+from .topics import Topics
 
 __all__ = ["balance", "pose_arrays", "pose_frame"]
 
@@ -102,8 +104,14 @@ def pose_frame(frame: pd.DataFrame, test: pd.DataFrame | None, how: Reading, nam
     for part, share in (("test", TEST_SHARE), ("select", min(SELECT_SHARE, SELECT_MOST / max(1, len(x))))):
         if part not in rows:
             rows["train"], rows[part] = divide(rows["train"], y, groups, share, classify, seed, part)
-    parts = {part: (x.iloc[index], y[index]) for part, index in rows.items()}
-    posed = _posed(parts, name, classify, kinds=kinds, target_names=how.target, binary=binary)
+    read = {name for name, kind in kinds.items() if kind not in (Kind.ID, Kind.CONSTANT)}
+    if len(read) == 1 and kinds[(only := read.pop())] is Kind.TEXT:
+        texts = as_texts(x[only], f"column {only!r}")
+        parts = {part: (texts[index], y[index]) for part, index in rows.items()}
+        posed = _posed(parts, name, classify, target_names=how.target, binary=binary, kind="text", column=only)
+    else:
+        parts = {part: (x.iloc[index], y[index]) for part, index in rows.items()}
+        posed = _posed(parts, name, classify, kinds=kinds, target_names=how.target, binary=binary)
     return posed | {"notes": (*notes, *_told(kinds), *posed["notes"])}
 
 
@@ -141,7 +149,7 @@ def _renamed(target: Classes, names: tuple[str, ...], encoded: dict[str, Tensor]
 
 
 def _posed(
-    parts: dict[str, tuple[Any, Any]],
+    parts: Mapping[str, tuple[Any, Any]],
     name: str,
     classify: bool,
     top: float | None = None,
@@ -151,6 +159,7 @@ def _posed(
     target_names: tuple[str, ...] = (),
     binary: bool = False,
     kind: str = "rows",
+    column: str = "",
 ) -> dict[str, Any]:
     """Fit preprocessing and target, encode every split, choose the metric."""
     x, y = parts["train"]
@@ -158,6 +167,10 @@ def _posed(
     if isinstance(x, pd.DataFrame):
         preprocessing = Columns.fit(x, kinds)
         names = preprocessing.names
+    elif kind == "text":
+        topics = Topics.fit(x)
+        size = sum(len(text.encode()) for text in x) // len(x)
+        preprocessing = Encoded.fit(topics, topics.vectors(x), size, column)
     elif kind == "images":
         preprocessing = Pixels.fit(x, top)
     elif kind == "series":
@@ -190,7 +203,7 @@ def _posed(
             preprocessing,
             target,
             weights,
-            raw=x if isinstance(x, pd.DataFrame) else None,
+            raw=x if isinstance(x, pd.DataFrame) or kind == "text" else None,
         )
         for part, (x, _) in parts.items()
     }

@@ -12,11 +12,13 @@ from torch import Tensor
 
 from ..errors import DataError
 from ..random import minibatch
+from .encoder import Watch, open_encoder
 from .linear_part import fit_linear
 from .metrics import Metric, metric_of
 from .posing import balance, pose_arrays, pose_frame
 from .preprocessing import Preprocessing
 from .reading import Reading
+from .reposing import encoded, reposed
 from .split import Split
 from .targets import Classes, Target
 from .task import Task
@@ -177,29 +179,29 @@ class Problem:
         Raises:
             EngramError: other columns, shapes or classes.
         """
-        if not isinstance(preprocessing, type(self.preprocessing)) or not isinstance(target, type(self.target)):
-            raise DataError(
-                f"{self.name} has inputs of shape {self.task.shape} and metric {self.metric.value}; the engram is for "
-                f"inputs of shape {preprocessing.shape}: give data of the same kind"
-            )
+        return replace(self, **reposed(self, preprocessing, target, metric, linear))
 
-        def again(split: Split) -> Split:
-            whole = (split if self.linear is None else split.minus(-self.linear)).held()
-            raw = self.preprocessing.recover(whole.inputs) if whole.raw is None else whole.raw
-            labels = self.target.decode(self.target.scores(whole.targets))
-            seen = Split(
-                preprocessing.encode(raw), target.encode(labels), preprocessing, target, weights, raw=whole.raw
-            )
-            return seen if linear is None else seen.minus(linear.cpu())
+    def through(self, encoder: Any, watch: Watch | None = None) -> "Problem":
+        r"""The same texts or images in the space of a frozen encoder: :math:`x \leftarrow f(x)`.
 
-        weights = None
-        if metric is Metric.BALANCED_ACCURACY:
-            labels = target.encode(self.target.decode(self.target.scores(self.train.targets)))
-            weights = balance(torch.bincount(labels, minlength=target.outputs))
-        train, select, test = (again(split) for split in (self.train, self.select, self.test))
-        return Problem(
-            self.name, train, select, test, preprocessing, target, metric, self.notes, self.names, linear, self.rank
-        )
+        Args:
+            encoder: a path or anything that can be called (`encoder.open_encoder`).
+            watch: called with the share that is computed.
+
+        Returns:
+            The problem of vectors, which the cache keeps; whoever replays its engram opens the same encoder, or gives vectors.
+
+        Raises:
+            DataError: inputs are neither texts nor images.
+            SettingError: no encoder, or one of the other kind.
+
+        Example:
+            >>> import numpy as np
+            >>> images = np.random.default_rng(0).random((40, 4, 4))
+            >>> Problem.from_arrays(images, np.arange(40) % 2).through(lambda pixels: pixels.mean(3)[:, 0]).task.shape
+            (4,)
+        """
+        return replace(self, **encoded(self, open_encoder(encoder), watch))
 
     @classmethod
     def from_arrays(
@@ -220,7 +222,7 @@ class Problem:
         """Pose a problem from arrays or tensors; splits that are not given are drawn by seed.
 
         Args:
-            x: (N, d) rows, (N, T) or (N, C, T) series, (N, H, W), (N, H, W, C) or (N, C, H, W) images; or a DataFrame.
+            x: (N, d) rows, (N, T) or (N, C, T) series, (N, H, W), (N, H, W, C) or (N, C, H, W) images; N texts; or a DataFrame.
             y: (N,) labels or numbers, or (N, C) numbers.
             test: inputs and targets held out; a fifth of the rows when None.
             select: validation inputs and targets; a fifth of the remaining rows when None.

@@ -1,4 +1,4 @@
-"""What arrays hold, rows, series or images; and series as windows of a longer one."""
+"""What arrays hold, rows, series, images or texts; and series as windows of a longer one."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -10,7 +10,7 @@ from ..errors import DataError, SettingError
 
 __all__ = ["forecast_splits", "from_long", "kind_of"]
 
-_KINDS = ("rows", "series", "images")
+_KINDS = ("rows", "series", "images", "text")
 
 _POINTS, _NEAR = 24, 0.65
 """Rows of so many columns are a series where neighbours differ by less than this share of what columns at random do (squared)."""
@@ -42,11 +42,15 @@ def kind_of(x: Any, kind: str | None, names: tuple[str, ...] = ()) -> tuple[str,
     if kind is not None and kind not in _KINDS:
         raise SettingError(f"kind is {kind!r}: choose {', '.join(_KINDS)}")
     if isinstance(x, pd.DataFrame):
-        if kind in ("series", "images"):
+        if kind not in (None, "rows"):
             raise SettingError(f"a table of columns is read as rows: give an array to read it as {kind}")
         return "rows", ()
+    if x.dtype == object:
+        if kind in (None, "text"):
+            return "text", ()
+        raise SettingError(f"texts are no {kind}: leave --kind out")
     if kind is not None:
-        fits = {"rows": True, "series": x.ndim in (2, 3), "images": x.ndim in (3, 4)}
+        fits = {"text": False, "rows": True, "series": x.ndim in (2, 3), "images": x.ndim in (3, 4)}
         if not fits[kind]:
             raise SettingError(f"inputs of shape {x.shape} are no {kind}: leave --kind out")
         return kind, ()

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Protocol
 
 from ..errors import DataError, SettingError, UnknownNameError, nearest
 from ..spec import load, names, parse
+from .encoder import Watch, open_encoder
 from .problem import Problem
 
 __all__ = ["Source", "find", "load_problem", "raw_inputs"]
@@ -73,13 +74,23 @@ def find(text: str | os.PathLike[str], **settings: Any) -> Source:
     )
 
 
-def load_problem(text: Any, *, seed: int = 0, metric: str | None = None, **settings: Any) -> Problem:
+def load_problem(
+    text: Any,
+    *,
+    seed: int = 0,
+    metric: str | None = None,
+    encoder: Any = None,
+    watch: Watch | None = None,
+    **settings: Any,
+) -> Problem:
     """Load a built-in dataset, a file, a folder, or a dataset of PyTorch or Hugging Face.
 
     Args:
         text: a built-in name, a path, a map-style `torch.utils.data.Dataset` of pairs, a `datasets.Dataset` or `DatasetDict`.
         seed: of the split, where the data are not split.
         metric: by which it is chosen and judged (`Problem.scored_by`); by the task when None.
+        encoder: through which texts or images are seen (`Problem.through`): a path, or anything that can be called.
+        watch: called with the share of the vectors that is computed.
         settings: `target`, `group`, `split`, `task`.
 
     Returns:
@@ -92,8 +103,12 @@ def load_problem(text: Any, *, seed: int = 0, metric: str | None = None, **setti
         >>> load_problem("digits").task.shape
         (1, 8, 8)
     """
+    # What cannot be opened is told before data are read.
+    encoder = None if encoder is None else open_encoder(encoder)
     source: Any = find(text, **settings) if isinstance(text, str | os.PathLike) else _held(text, settings)
     problem = source.load(seed)
+    if encoder is not None:
+        problem = problem.through(encoder, watch)
     return problem if metric is None else problem.scored_by(metric)
 
 

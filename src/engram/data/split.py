@@ -29,7 +29,7 @@ class Split:
         preprocessing: normalises a batch.
         target: turns class numbers into scores.
         class_weights: (C,) with mean one over rows, when the metric averages over classes.
-        raw: the rows of a table as they were given, which another fitted preprocessing may read otherwise; else None.
+        raw: rows of a table, texts or encoded images as they were given, which another fitted preprocessing may read otherwise; else None.
     """
 
     inputs: Tensor
@@ -37,7 +37,7 @@ class Split:
     preprocessing: Preprocessing
     target: Target
     class_weights: Tensor | None = None
-    raw: pd.DataFrame | None = field(default=None, kw_only=True)
+    raw: pd.DataFrame | np.ndarray | None = field(default=None, kw_only=True)
 
     streamed: ClassVar[bool] = True
 
@@ -73,7 +73,9 @@ class Split:
 
     def rows(self, index: Tensor) -> "Split":
         """The split of these rows alone."""
-        raw = None if self.raw is None else self.raw.iloc[index.cpu().numpy()]
+        places = index.cpu().numpy()
+        raw = self.raw.iloc[places] if isinstance(self.raw, pd.DataFrame) else self.raw
+        raw = raw[places] if isinstance(raw, np.ndarray) else raw
         return replace(self, inputs=self.inputs[index], targets=self.targets[index], raw=raw)
 
     def held(self) -> "Split":

@@ -6,7 +6,6 @@ run that is resumed elsewhere finds it or makes it again. Set ``ENGRAM_CACHE`` t
 
 import hashlib
 import json
-import os
 import time
 from dataclasses import dataclass
 from functools import cache, partial
@@ -15,6 +14,7 @@ from pathlib import Path
 import torch
 from safetensors import safe_open
 
+from ..data.cache import cache_folder
 from ..data.problem import Problem
 from ..data.task import Task
 from ..errors import ArtefactError, DivergenceError, OutputError
@@ -165,21 +165,7 @@ def _name(fingerprint: str, network: Network, task: Task, recipe: Experts, seed:
 
 def _place(problem: Problem, network: Network, recipe: Experts, seed: int, k: int) -> tuple[str, Path]:
     name = _name(problem.fingerprint, network, problem.task, recipe, seed, k, problem.train.device.type)
-    return name, _folder() / f"{name}.safetensors"
-
-
-def _folder() -> Path:
-    home = (
-        os.environ.get("ENGRAM_CACHE") or Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "engram"
-    )
-    folder = Path(home) / "experts"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(
-            f"the cache {folder} cannot be made ({error.strerror or error}): set ENGRAM_CACHE to another folder"
-        ) from error
-    return folder
+    return name, cache_folder("experts") / f"{name}.safetensors"
 
 
 def _changed(path: Path) -> int:

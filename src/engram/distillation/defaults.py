@@ -4,6 +4,7 @@ import math
 from dataclasses import replace
 from typing import Any, Literal
 
+from ..data.preprocessing.encoded import Encoded
 from ..data.preprocessing.pixels import Pixels
 from ..data.preprocessing.series import Series
 from ..data.problem import Problem
@@ -52,7 +53,8 @@ def network(problem: Problem) -> Network:
 
     Returns:
         ConvNet-3/128/instance for images of 28 pixels and more on a GPU, width 32 on a CPU, a smaller one
-        for smaller images; random convolutions for series, a linear forecaster for forecasts; an MLP for everything else.
+        for smaller images; random convolutions for series, a linear forecaster for forecasts; a linear model for what an
+        encoder sees; an MLP for everything else.
 
     Example:
         >>> from engram import load_problem
@@ -60,6 +62,8 @@ def network(problem: Problem) -> Network:
         MLP(width=128, depth=1, activation='tanh')
     """
     shape = problem.task.shape
+    if isinstance(problem.preprocessing, Encoded):
+        return MLP(depth=0)
     if len(shape) == 2:
         return RandomConvolutions() if problem.classes else DecomposedLinear()
     if len(shape) != 3 or min(shape[1:]) < 4:
@@ -149,6 +153,8 @@ def method(problem: Problem, teaches: Teaches = "any", most: int = 1, stored: Pr
         return own
     if isinstance(problem.preprocessing, Series):
         return _for_series(problem, own, most)
+    if isinstance(problem.preprocessing, Encoded):
+        return _with(own, (KernelMatching(near=_NEAR),), (min(1.0, most / _MANY),), steps=own.steps)
     if not _large(problem):
         # Convolutions share less with those learners than tables' networks do, and one sample of a class cannot serve
         # all as five can: the own replay would pay for more.
@@ -162,6 +168,10 @@ def method(problem: Problem, teaches: Teaches = "any", most: int = 1, stored: Pr
 
 
 def _for_replay(problem: Problem) -> PerformanceMatching:
+    if isinstance(problem.preprocessing, Encoded):
+        # All networks are one: a linear readout.
+        few = PerformanceMatching(steps=600, rate=0.02, label_rate=0.02, pool=1, networks=1, batch=512, noise=0.2)
+        return replace(few, temperature=0.2)
     if _large(problem):
         return PerformanceMatching(rate=0.05, batch=128, pool=10, temperature=0.07)
     if len(problem.task.shape) == 3:

@@ -27,7 +27,7 @@ _AT_ONCE = 2000
 
 
 def solved_labels(
-    problem: Problem, training: Training, sets: Mapping[str, Rows], taught: Teachers, freedom: float
+    problem: Problem, training: Training, sets: Mapping[str, Rows], taught: Teachers | None, freedom: float
 ) -> Tensor:
     r"""Move labels from the teachers' :math:`y_0` to where the readout that they teach fits the teachers on real rows.
 
@@ -41,7 +41,7 @@ def solved_labels(
         problem: real rows; `train` alone is read.
         training: whose last phase is a ridge readout of the set ``main``.
         sets: what its phases read; ``main`` holds the K rows with :math:`y_0`.
-        taught: f, who learnt from all rows.
+        taught: f, who learnt from all rows; the rows' own targets when None.
         freedom: c, positive: how far labels may go.
 
     Returns:
@@ -76,8 +76,8 @@ def solved_labels(
     squares, gaps = torch.zeros_like(eye), torch.zeros_like(y0, dtype=torch.float64)
     networks = [_one(fitted, k) for k in range(len(_SEEDS))]
     readouts = [ridge(one.features(x)[0].double(), eye, penalty.regularisation).float() for one in networks]
-    for rows, _, weights in real.batches(_AT_ONCE):
-        wanted = taught.labels(rows)
+    for rows, y, weights in real.batches(_AT_ONCE):
+        wanted = y if taught is None else taught.labels(rows)
         for one, readout in zip(networks, readouts, strict=True):
             reads = with_bias(one.features(rows)[0]) @ readout
             weighed = reads if weights is None else reads * weights[:, None]

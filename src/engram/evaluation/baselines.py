@@ -1,10 +1,12 @@
 """What an engram must beat: real and averaged rows of equal items and of equal bytes, trained in exactly the same way."""
 
+import math
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
 from ..data.metrics import recalls, score
+from ..data.preprocessing.encoded import Encoded
 from ..data.problem import Problem
 from ..distillation.methods.herding import Herding
 from ..distillation.methods.k_center import KCenter
@@ -58,14 +60,16 @@ class Baselines:
         """How many rows: as many as the engram has, or (``NAME_bytes``) as its bytes hold."""
         if not name.endswith("_bytes"):
             return min(self.engram.items, len(self.problem.train))
-        fit_in = self.engram.canvas_bytes // self.item_bytes(name in TAUGHT)
+        fit_in = self.engram.canvas_bytes // self.item_bytes(name)
         return min(len(self.problem.train), max(fit_in, self.problem.classes or 2))
 
-    def item_bytes(self, soft: bool) -> int:
-        """Cost of a real row with its label, at the engram's precision."""
+    def item_bytes(self, name: str) -> int:
+        """Cost of one row of a baseline with its label, at the engram's precision; a mean of encoded rows is a vector."""
         problem, precision = self.problem, self.engram.precision
         number = problem.task.outputs * number_bytes(precision)
-        label = number if soft or problem.classes is None else problem.target.label_bytes
+        label = number if name in TAUGHT or problem.classes is None else problem.target.label_bytes
+        if isinstance(problem.preprocessing, Encoded) and name.startswith("k_means"):
+            return math.prod(problem.task.shape) * precision.bytes + label
         return problem.preprocessing.item_bytes(precision.bytes) + label
 
     def canvases(self, name: str) -> list[Plain]:
@@ -117,7 +121,7 @@ class Baselines:
             runs = (float("nan"),) * len(self.seeds)
         seconds = (time.perf_counter() - begun) / len(self.seeds)
         fewest = min(len(canvas.inputs) for canvas in canvases)
-        return Row(runs, fewest, fewest * self.item_bytes(teacher is not None), seconds)
+        return Row(runs, fewest, fewest * self.item_bytes(name), seconds)
 
     def _runs(self, sizes: list[int], sets: list[dict]) -> Iterator[float]:
         """All networks at once where all have as many rows."""

@@ -38,7 +38,10 @@ _PASSES, _BATCH = 10, 128
 
 _SMALL_BATCH = 64
 _LINEAR_ROWS = 10_000
-_TREE_ROWS = 100_000
+_TREE_ROWS, _TREE_CELLS = 100_000, 2_000_000
+_ROUNDS = 300
+"""Of boosting."""
+
 _RATE = 3e-3
 _PENALTIES = (1.0, 1e-1, 1e-2, 1e-3, 1e-4)
 _FEW = 100
@@ -190,7 +193,7 @@ def train_tuned(problem: Problem, seed: int = 0) -> Tuned:
     """Tune a ridge or logistic regression on `select`, boosted trees where inputs are rows, and random convolutions of series.
 
     Args:
-        problem: real data; at most 10,000 random rows are used by linear models, 100,000 by trees.
+        problem: real data; at most 10,000 random rows are used by linear models, 100,000 by trees (two million numbers).
         seed: of the rows.
 
     Returns:
@@ -209,11 +212,12 @@ def train_tuned(problem: Problem, seed: int = 0) -> Tuned:
     if len(problem.task.shape) == 1 and problem.task.outputs == (problem.classes or 1):
         from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
-        kinds = [{"learning_rate": rate, "max_iter": 300, "random_state": seed} for rate in (0.1, 0.03)]
+        kinds = [{"learning_rate": rate, "max_iter": _ROUNDS, "random_state": seed} for rate in (0.1, 0.03)]
         trees: list[Any] = [HistGradientBoostingRegressor(**kind) for kind in kinds]
         if problem.classes:
             trees = [HistGradientBoostingClassifier(class_weight=uneven, **kind) for kind in kinds]
-        found.append(_best(trees, problem, _TREE_ROWS, seed, "boosted trees"))
+        most = min(_TREE_ROWS, _TREE_CELLS // problem.task.shape[0])
+        found.append(_best(trees, problem, most, seed, "boosted trees"))
     if len(problem.task.shape) == 2:
         found.append(_convolved(problem, seed))
     return max(found, key=lambda tuned: tuned.select)

@@ -33,7 +33,7 @@ def judged_by(name: str, teacher: str, engram: Engram, problem: Problem, baselin
         size = engram.canvas_bytes
     else:
         lessons = [_lesson(canvas, problem.classes) for canvas in baselines.canvases(teacher)]
-        size = min(map(len, lessons)) * baselines.item_bytes(False)
+        size = min(map(len, lessons)) * baselines.item_bytes(teacher)
     runs = LEARNERS[name].judge(lessons, problem, seeds, problem.test)
     return Row(tuple(runs), min(map(len, lessons)), size, (time.perf_counter() - begun) / len(seeds))
 

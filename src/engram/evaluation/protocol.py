@@ -12,6 +12,7 @@ from ..errors import DataError, SettingError
 from ..learning.fitting import fit
 from ..learning.network import Network
 from ..memory.engram import Engram
+from ..memory.readable import Readable
 from ..spec import encode
 from .baselines import BASELINES, TAUGHT, Baselines, constant_score, scores_and_recall_on_test
 from .ceiling import Full, full_steps, train_full, train_tuned
@@ -121,6 +122,7 @@ def row_names(protocol: Protocol, engram: Engram, problem: Problem) -> list[str]
     return [
         "engram",
         "full",
+        *(["readable"] if Readable.of(engram) else []),
         *(baselines if protocol.baselines else []),
         *(row_name(learner, teacher) for learner in learners for teacher in TEACHERS),
     ]
@@ -167,6 +169,14 @@ def _rows(
         seconds = (time.perf_counter() - begun) / len(seeds)
         runs, recall = scores_and_recall_on_test(fitted, problem)
         yield "engram", Row(runs, engram.items, engram.canvas_bytes, seconds, recall=recall)
+    view = Readable.of(engram)
+    if "readable" in missing and view is not None:
+        begun = time.perf_counter()
+        fitted = fit(training, problem.task, view.engram(engram).sets, seeds)
+        seconds = (time.perf_counter() - begun) / len(seeds)
+        runs, recall = scores_and_recall_on_test(fitted, problem)
+        note = "texts of the data" if view.real else "words of the vocabulary"
+        yield "readable", Row(runs, len(view.texts), view.bytes, seconds, note, recall)
     if {"full", *TAUGHT} & set(missing):
         # The ceiling, and at once the rows that its networks label, so that a run cut short seldom trains it again.
         steps = full_steps(problem) if protocol.full_steps is None else protocol.full_steps
@@ -180,7 +190,7 @@ def _rows(
         learner, by, teacher = name.partition(_BY)
         if by:
             yield name, judged_by(learner, teacher, engram, problem, baselines)
-        elif name not in ("engram", "full", *TAUGHT):
+        elif name not in ("engram", "full", "readable", *TAUGHT):
             yield name, baselines.row(name)
 
 

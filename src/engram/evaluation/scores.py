@@ -174,8 +174,8 @@ class Scores:
     @property
     def seconds(self) -> dict[str, float]:
         """How long each part of the judging took: the ceiling, own replay, baselines, other learners."""
-        parts = {"all data": ["full"], "own replay": ["engram"]}
-        parts["baselines"] = [name for name in self.rows if name not in ("full", "engram")]
+        parts = {"all data": ["full"], "own replay": [n for n in ("engram", "readable") if n in self.rows]}
+        parts["baselines"] = [name for name in self.rows if name not in ("full", "engram", "readable")]
         spent = {
             part: sum(self.rows[n].seconds * len(self.rows[n].runs) for n in names) for part, names in parts.items()
         }

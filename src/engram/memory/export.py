@@ -1,11 +1,11 @@
 """Synthetic samples in formats that other tools read, in the units of the data."""
 
 import io
-import json
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import torch
 from PIL import Image
 from torch import Tensor
 
@@ -15,11 +15,13 @@ from ..data.preprocessing.series import Series
 from ..data.targets import Classes
 from ..errors import SettingError
 from ..samples.synthetic import Synthetic
+from .dataset_card import card
 from .engram import Engram
 from .files import replace_file
 from .lesson import probabilities
+from .readable import Readable
 
-__all__ = ["card", "example", "export", "grid", "images", "pictures", "table"]
+__all__ = ["example", "export", "grid", "images", "pictures", "said", "table"]
 
 _EXAMPLE = """data = np.load("{name}.npz")
 x = torch.tensor((data["x"] - data["mean"]) / data["std"]).float(){filled}.flatten(1)
@@ -67,12 +69,13 @@ def export(engram: Engram, kind: str, path: Path) -> None:
 
     Args:
         engram: whose samples.
-        kind: parquet (images as encoded PNG, as Hugging Face `datasets` reads them), npz, csv, png; hf for a folder with
+        kind: parquet (images as encoded PNG, as Hugging Face `datasets` reads them), npz, csv, png, texts (JSON lines of the readable
+            view); hf for a folder with
             parquet and a dataset card, which the Hub shows.
         path: the file, replaced atomically; for hf the folder.
 
     Raises:
-        SettingError: png asked of samples that are not images.
+        SettingError: png asked of samples that are not images, texts of those that have none.
         OutputError: the file cannot be written.
     """
     content = io.BytesIO()
@@ -100,6 +103,8 @@ def export(engram: Engram, kind: str, path: Path) -> None:
         np.savez(content, **arrays)  # type: ignore[arg-type]
     elif kind == "png":
         grid(engram).save(content, "PNG")
+    elif kind == "texts":
+        said(engram).to_json(content, orient="records", lines=True, force_ascii=False)
     elif kind == "csv":
         table(engram).to_csv(content, index=False)
     else:
@@ -110,60 +115,6 @@ def export(engram: Engram, kind: str, path: Path) -> None:
             frame = pd.concat([pd.DataFrame({"image": encoded}), frame.drop(columns=pixels)], axis=1)
         frame.to_parquet(content)
     replace_file(Path(path), content.getvalue())
-
-
-def card(engram: Engram) -> str:
-    """A dataset card for the Hugging Face Hub: metadata, recipe, scores.
-
-    Args:
-        engram: whose samples.
-
-    Returns:
-        Markdown with a YAML head; the licence is left for its owner to say.
-    """
-    known = engram.provenance
-    task = "classification" if isinstance(engram.target, Classes) else "regression"
-    kind = "image" if isinstance(engram.preprocessing, Pixels) else "tabular"
-    # A source's name is its user's own: JSON's quotes keep it one value.
-    name, method = json.dumps(str(known.get("problem", "data"))), str(known.get("method", "")).replace("`", "'")
-    scores = [
-        f"| {row.replace('_', ' ')} | {value['mean']:.4f}"
-        + (f" ± {value['sem']:.4f}" if value.get("sem") is not None else "")
-        + f" | {value.get('n', '')} |"
-        for row, value in known.get("scores", {}).items()
-    ]
-    lines = [
-        "---",
-        "license: other",
-        "license_name: to-be-named-by-the-owner-of-the-data",
-        f"pretty_name: {name}",
-        "tags:",
-        "- dataset-distillation",
-        "- synthetic",
-        "task_categories:",
-        f"- {kind}-{task}",
-        "size_categories:",
-        f"- {'n<1K' if engram.items < 1000 else '1K<n<10K'}",
-        "configs:",
-        "- config_name: default",
-        "  data_files:",
-        "  - split: train",
-        "    path: data/train-*.parquet",
-        "---",
-        "",
-        f"# {engram.items} synthetic samples",
-        "",
-        f"They stand for {known.get('rows', {}).get('train', 'the')} training rows. Distilled with engram by `{method}`, seed {known.get('seed')}.",
-        "",
-        *(f"- {note}".replace("<", "&lt;") for note in known.get("notes", [])),
-        "",
-        f"| trained on | test {engram.metric.value} | networks |",
-        "|---|---|---|",
-        *scores,
-        "",
-        "Columns: inputs in the data's own units; the target; for classes the probability and the score of each.",
-    ]
-    return "\n".join(lines) + "\n"
 
 
 def table(engram: Engram) -> pd.DataFrame:
@@ -182,6 +133,27 @@ def table(engram: Engram) -> pd.DataFrame:
     return pd.concat(named, ignore_index=True)
 
 
+def said(engram: Engram) -> pd.DataFrame:
+    """The readable view as a table: a text for each sample, its label, probabilities and scores of classes.
+
+    Args:
+        engram: of texts.
+
+    Returns:
+        The table.
+
+    Raises:
+        SettingError: the file holds no readable view.
+    """
+    view = Readable.of(engram)
+    if view is None:
+        raise SettingError(
+            "this engram holds no texts: distil texts with --readable words or real, or export it as parquet"
+        )
+    column = getattr(engram.preprocessing, "column", "") or "text"
+    return pd.concat([pd.DataFrame({column: view.texts}), _labels(engram, torch.tensor(view.labels), {column})], axis=1)
+
+
 def _table(engram: Engram, samples: Synthetic) -> pd.DataFrame:
     raw = engram.preprocessing.decode(samples.inputs)
     if isinstance(engram.preprocessing, Columns):
@@ -192,15 +164,18 @@ def _table(engram: Engram, samples: Synthetic) -> pd.DataFrame:
             f"{'pixel' if isinstance(engram.preprocessing, Pixels) else 'x'}_{k}" for k in range(flat.shape[1])
         ]
         frame = pd.DataFrame(flat, columns=list(names))
-    labels = engram.target.decode(samples.targets)
+    return pd.concat([frame, _labels(engram, samples.targets, set(map(str, frame.columns)))], axis=1)
+
+
+def _labels(engram: Engram, targets: Tensor, taken: set[str]) -> pd.DataFrame:
+    """Labels in every form, under names that are not taken."""
+    labels = engram.target.decode(targets)
     several = labels.T if labels.ndim > 1 else [labels]
     extra: dict[str, object] = dict(zip(_targets(engram), several, strict=True))
     if isinstance(engram.target, Classes):
-        for word, values in zip(("probability", "score"), _soft(engram, samples.targets).values(), strict=True):
+        for word, values in zip(("probability", "score"), _soft(engram, targets).values(), strict=True):
             extra |= {f"{word} {cls}": values[:, k] for k, cls in enumerate(engram.target.names)}
-    taken = set(map(str, frame.columns))
-    extra = {f"synthetic {key}" if key in taken else key: value for key, value in extra.items()}
-    return pd.concat([frame, pd.DataFrame(extra)], axis=1)
+    return pd.DataFrame({f"synthetic {key}" if key in taken else key: value for key, value in extra.items()})
 
 
 def pictures(engram: Engram) -> list[Image.Image]:

@@ -9,6 +9,7 @@ from typing import Any, Self
 import torch
 from torch import Tensor
 
+from ..data.preprocessing.encoded import Encoded
 from ..data.preprocessing.series import Series
 from ..data.problem import Problem
 from ..errors import ArtefactError, OutputError
@@ -21,6 +22,9 @@ __all__ = ["RunFolder"]
 _SHOWN = 40
 _FEW, _MANY = 10, 1000
 """Series of a class below which its quantiles would show single ones; those that quantiles are taken of."""
+
+_BESIDE, _LOOKED = 3, 20_000
+"""Real texts shown beside a sample, of so many that are looked at."""
 
 
 @dataclass(frozen=True)
@@ -72,12 +76,18 @@ class RunFolder:
     def start(self, engram: Engram, problem: Problem, seconds: float, show_real: bool = False) -> None:
         """Drop what an older run left, and keep how long distilling took and, where that is wanted, a few real rows."""
         self.folder.mkdir(exist_ok=True)
-        for name in ("results.jsonl", "run.json", "real.safetensors", "bands.safetensors", self.judged.name):
+        kept = ("results.jsonl", "run.json", "real.safetensors", "bands.safetensors", "texts.json", self.judged.name)
+        for name in kept:
             (self.folder / name).unlink(missing_ok=True)
         own = {"engram": engram.fingerprint}
         if isinstance(problem.preprocessing, Series):
             write_tensors(self.folder / "bands.safetensors", {"quantiles": _bands(problem)}, own, force=True)
-        if show_real:
+        if show_real and problem.train.raw is not None and isinstance(problem.preprocessing, Encoded):
+            if problem.preprocessing.encoder.takes == "texts":
+                replace_file(
+                    self.folder / "texts.json", json.dumps(own | {"nearest": _nearest(engram, problem)}).encode()
+                )
+        elif show_real:
             # What was forecast is shown on windows that were not learnt from.
             forecast = isinstance(problem.preprocessing, Series) and problem.classes is None
             split = problem.test if forecast else problem.train
@@ -170,12 +180,31 @@ class RunFolder:
         fits = bands is not None and bands.ndim == 4 and tuple(bands.shape[2:]) == engram.task.shape
         return bands if fits else None
 
+    def read_texts(self, engram: Engram) -> list[list[str]] | None:
+        """The real texts nearest to each sample; None where they are missing, damaged, or of another engram."""
+        try:
+            known = json.loads((self.folder / "texts.json").read_text(encoding="utf-8"))
+            found = [[str(text) for text in own] for own in known["nearest"]]
+            return found if known["engram"] == engram.fingerprint and len(found) == len(engram.samples) else None
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
+            return None
+
     def _tensors(self, name: str, engram: Engram) -> dict[str, Tensor] | None:
         try:
             tensors, manifest = read_tensors(self.folder / name)
         except ArtefactError:
             return None
         return tensors if manifest.get("engram") == engram.fingerprint else None
+
+
+def _nearest(engram: Engram, problem: Problem) -> list[list[str]]:
+    """The training texts whose vectors stand nearest to each sample's, by their angle."""
+    places = torch.arange(len(problem.train))[:: -(-len(problem.train) // _LOOKED)]
+    rows = torch.nn.functional.normalize(problem.train.inputs[places.to(problem.train.device)].cpu())
+    alike = torch.nn.functional.normalize(engram.samples.inputs.cpu()) @ rows.T
+    found = places[alike.topk(min(_BESIDE, len(places))).indices]
+    assert problem.train.raw is not None
+    return [[str(problem.train.raw[k]) for k in own] for own in found.tolist()]
 
 
 def _bands(problem: Problem) -> Tensor:

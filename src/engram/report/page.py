@@ -12,9 +12,11 @@ import numpy as np
 from markupsafe import Markup
 from PIL import Image
 
+from ..data.preprocessing.encoded import Encoded
 from ..data.preprocessing.pixels import Pixels
 from ..data.preprocessing.series import Series
 from ..data.targets import Classes
+from ..data.topics import Topics
 from ..evaluation.directions import Directions
 from ..evaluation.fidelity import Fidelity
 from ..evaluation.panel import coresets_win
@@ -22,6 +24,7 @@ from ..evaluation.scores import TEACHERS
 from ..memory.engram import Engram
 from ..memory.export import example, images, table
 from ..memory.lesson import probabilities
+from ..memory.readable import Readable
 from ..memory.run_folder import RunFolder
 from ..samples.canvas.seeded import Seeded
 from ..spec import render
@@ -33,6 +36,7 @@ __all__ = ["page"]
 _LABELS = {
     "full": "all data",
     "engram": "engram",
+    "readable": "its readable view",
     "random": "random rows",
     "random_soft": "random rows, teacher's soft labels",
     "k_means": "k-means centres",
@@ -95,6 +99,7 @@ def page(engram: Engram, path: Path) -> str:
         series=_series(engram, folder.read_bands(engram), real),
         pictures=_pictures(engram, real),
         heat=_heat(engram, real),
+        texts=_texts(engram, folder.read_texts(engram)),
         soft=_soft(engram),
         warnings=warnings,
         network=render(engram.training.network),
@@ -115,7 +120,7 @@ def _rows(results: dict[str, Any]) -> list[dict[str, Any]]:
     rows = []
     for name, row in results.items():
         plain = name.removesuffix("_bytes")
-        group = 0 if plain in ("full", "engram") else 2 if name.endswith("_bytes") else 1
+        group = 0 if plain in ("full", "engram", "readable") else 2 if name.endswith("_bytes") else 1
         rows.append(row | {"name": name, "label": _LABELS.get(plain, plain.replace("_", " ")), "group": group})
     return sorted(rows, key=lambda row: (row["group"], -1 if row["name"] == "full" else 0))
 
@@ -203,7 +208,7 @@ def _series(engram: Engram, bands: Any, real: dict[str, Any] | None) -> dict[str
 
 def _heat(engram: Engram, real: dict[str, Any] | None) -> dict[str, Any] | None:
     """Rows as a heat map: colour is the distance from the column's mean in standard deviations."""
-    if isinstance(engram.preprocessing, Pixels | Series):
+    if isinstance(engram.preprocessing, Pixels | Series | Encoded):
         return None
     names = list(getattr(engram.preprocessing, "names", ())) or list(engram.provenance.get("input_names") or [])
     width = engram.samples.inputs.shape[1]
@@ -244,6 +249,33 @@ def _heat(engram: Engram, real: dict[str, Any] | None) -> dict[str, Any] | None:
             }
             for title, standard, units, marks in blocks
         ],
+    }
+
+
+def _texts(engram: Engram, nearest: list[list[str]] | None) -> dict[str, Any] | None:
+    """What the samples of texts say: their readable view, their most telling words, and the nearest real texts where these may be shown."""
+    preprocessing = engram.preprocessing
+    if not isinstance(preprocessing, Encoded) or preprocessing.encoder.takes != "texts":
+        return None
+    some, view = engram.samples.inputs[:_MOST_SAMPLES], Readable.of(engram)
+    telling = preprocessing.encoder.telling(some.numpy()) if isinstance(preprocessing.encoder, Topics) else []
+    said = view.texts if view is not None and len(view.texts) == len(engram.samples) else ()
+    labels = engram.target.decode(engram.samples.targets[:_MOST_SAMPLES])
+    rows = [
+        {
+            "label": _short(label),
+            "said": said[k] if said else "",
+            "words": ", ".join(telling[k]) if telling else "",
+            "nearest": nearest[k] if nearest else [],
+        }
+        for k, label in enumerate(labels)
+    ]
+    return {
+        "rows": rows,
+        "view": view,
+        "telling": bool(telling),
+        "nearest": bool(nearest),
+        "encoder": preprocessing.encoder,
     }
 
 

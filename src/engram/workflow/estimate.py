@@ -26,8 +26,12 @@ from ..memory.engram import Engram
 from ..memory.lesson import Lesson
 from ..random import isolated
 from ..samples.synthetic import Synthetic
+from .progress import LOGGER, never_fatal
 
-__all__ = ["Estimate", "estimate", "in_words"]
+__all__ = ["Estimate", "estimate", "in_words", "tell_time"]
+
+_LONG = 3600
+"""Seconds beyond which a run says how to shorten it."""
 
 _STEPS = 3
 _ROWS = 256
@@ -73,6 +77,16 @@ def estimate(plan: Plan, problem: Problem, current: Run, protocol: Protocol | No
         return Estimate(distilling, 0.0)
     start = as_engram(plan.method.export(current.state), problem, plan.training, plan.precision)
     return Estimate(distilling, _judging(problem, start, protocol))
+
+
+def tell_time(plan: Plan, problem: Problem, current: Run, protocol: Protocol | None) -> None:
+    """Say how long a run takes (`estimate`), and how it could take less."""
+    with never_fatal("the time that this takes could not be estimated"):
+        found = estimate(plan, problem, current, protocol)
+        LOGGER.info("this takes %s", found)
+        if found.distilling > _LONG:
+            said = in_words(found.distilling)
+            LOGGER.warning("%s is long: --quick, --steps N or --time 10m shorten it, a smaller --network too", said)
 
 
 def in_words(seconds: float) -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from ..data.problem import Problem
 from ..data.source import load_problem
@@ -109,8 +110,10 @@ def run_folds(
 
 def _same_test(one: Problem, other: Problem) -> bool:
     """Whether no seed moves the test rows: by their raw values, since what is stored is scaled by the training rows."""
-    if one.test.raw is not None and other.test.raw is not None:
+    if isinstance(one.test.raw, pd.DataFrame) and isinstance(other.test.raw, pd.DataFrame):
         return one.test.raw.equals(other.test.raw)
+    if one.test.raw is not None and other.test.raw is not None:
+        return np.array_equal(one.test.raw, other.test.raw)
     first, second = (np.asarray(problem.preprocessing.recover(problem.test.inputs)) for problem in (one, other))
     return first.shape == second.shape and np.allclose(first, second, rtol=1e-3, atol=1e-6)
 

@@ -18,6 +18,7 @@ from ..distillation.loop import run as outer_loop
 from ..distillation.method import Method
 from ..distillation.plan import Plan
 from ..distillation.published import method_of
+from ..distillation.readable import Wording, with_readable
 from ..errors import ArtefactError, SettingError
 from ..evaluation.protocol import Protocol
 from ..learning.network import Network
@@ -27,17 +28,15 @@ from ..memory.run_folder import RunFolder
 from ..samples.budget import Budget, Precision
 from ..spec import parse, render
 from .devices import device_of
-from .estimate import estimate, in_words
+from .estimate import tell_time
 from .judging import judge
 from .outcome import Outcome
-from .progress import LOGGER, Progress, Watch, never_fatal
+from .progress import LOGGER, Progress, Watch, never_fatal, stage
 from .threads import spare_threads
 
 __all__ = ["run"]
 
 _CHECKPOINT_SECONDS = 30
-_LONG = 3600
-"""Seconds beyond which a run says how to shorten it."""
 
 
 def run(
@@ -59,6 +58,7 @@ def run(
     panel: Literal["none", "quick", "full"] = "quick",
     judges: tuple[str, ...] = (),
     report: bool = False,
+    readable: Wording = "words",
     show_real: bool = False,
     device: str = "auto",
     resume: bool = False,
@@ -90,6 +90,7 @@ def run(
         panel: which foreign learners judge too; `quick` at most doubles the judging.
         judges: further ones by name (`evaluation.learners`).
         report: whether to write the page, ``NAME.html``, as well.
+        readable: how samples of texts are said: in words of the vocabulary, or in texts of the data, which the file then holds.
         show_real: whether reports may show a few real rows, which then lie beside the file.
         device: auto (a GPU if there is one), cpu, cuda or cuda:N.
         resume: continue what was interrupted; what is finished is shown.
@@ -128,21 +129,17 @@ def run(
     if isinstance(method, str):
         method_of(method)  # a wrong word is refused before data are read
     network = parse("networks", network) if isinstance(network, str) else network
-    problem = source if isinstance(source, Problem) else load_problem(source, seed=seed, **settings)
-    problem = problem.to(place)
+    seen = watch or (lambda progress: None)
+    if not isinstance(source, Problem):
+        source = load_problem(source, seed=seed, watch=stage("encoding", seen), **settings)
+    problem = source.to(place)
     for note in problem.notes:
         LOGGER.info("note: %s", note)
-    seen = watch or (lambda progress: None)
     threads = spare_threads(problem.task.shape)
     try:
         if auto:
-            budget = forecast(
-                problem,
-                teaches=teaches,
-                precision=precision,
-                seed=seed,
-                watch=lambda done: seen(Progress("forecasting", done)),
-            ).budget
+            told = stage("forecasting", seen)
+            budget = forecast(problem, teaches=teaches, precision=precision, seed=seed, watch=told).budget
             LOGGER.info("budget %s", budget)
         plan = Plan.of(
             problem,
@@ -154,11 +151,11 @@ def run(
             seed=seed,
             quick=quick,
             teaches=teaches,
-            watch=lambda done: seen(Progress("choosing", done)),
+            watch=stage("choosing", seen),
         )
         if plan.reason:
             LOGGER.info("chosen: %s", plan.reason)
-        journey = _Journey(plan, problem, protocol, out, folder, seen, show_real, seconds)
+        journey = _Journey(plan, problem, protocol, out, folder, seen, show_real, seconds, readable)
         outcome = journey.carry_out(resume, place)
         if sheet is not None:
             with never_fatal("the report could not be written"):
@@ -190,6 +187,7 @@ class _Journey:
     watch: Watch
     show_real: bool = False
     seconds: float | None = None
+    readable: Wording = "words"
 
     def carry_out(self, resume: bool, device: str) -> Outcome:
         """Distil unless that is done, judge unless that is done."""
@@ -235,12 +233,12 @@ class _Journey:
         )
         prepare = getattr(plan.method, "prepare", None)
         if prepare is not None and last is None:
-            prepare(problem, plan.training, plan.seed, lambda done: self.watch(Progress("preparing", done)))
+            prepare(problem, plan.training, plan.seed, stage("preparing", self.watch))
         saved, current, total = time.perf_counter(), last, max(plan.method.steps, 1)
         try:
             for current, metrics in outer_loop(plan, problem, last, self.seconds):
                 if not metrics and plan.method.steps > current.step:
-                    self.tell_time(current)
+                    tell_time(plan, problem, current, self.protocol)
                 loss = f"loss {metrics['loss']:.4g}, " if "loss" in metrics else ""
                 state = f"{loss}validation {current.best_score:.4f}"
                 self.watch(Progress("distilling", current.step / total, state))
@@ -249,6 +247,8 @@ class _Journey:
                     saved = time.perf_counter()
             assert current is not None
             memory = engram_of(current, plan, problem)
+            with never_fatal("the samples could not be said in words"):
+                memory = with_readable(memory, problem, self.readable, stage("wording", self.watch))
             memory.save(self.out, force=True)
         except BaseException as error:
             # Whatever it is, Ctrl-C, a callback of the caller's or a full disk: the work so far is kept.
@@ -289,12 +289,3 @@ class _Journey:
             save_checkpoint(self.folder.checkpoint, current, self.plan.identity(self.problem))
             return True
         return False
-
-    def tell_time(self, current: Run) -> None:
-        """Say how long it takes, and how it could take less."""
-        with never_fatal("the time that this takes could not be estimated"):
-            found = estimate(self.plan, self.problem, current, self.protocol)
-            LOGGER.info("this takes %s", found)
-            if found.distilling > _LONG:
-                said = in_words(found.distilling)
-                LOGGER.warning("%s is long: --quick, --steps N or --time 10m shorten it, a smaller --network too", said)

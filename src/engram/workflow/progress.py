@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-__all__ = ["LOGGER", "Progress", "Watch", "brief", "never_fatal", "of_rows"]
+__all__ = ["LOGGER", "Progress", "Watch", "brief", "never_fatal", "of_rows", "stage"]
 
 LOGGER = logging.getLogger("engram")
 """Notes at level INFO, what went wrong without stopping the run at WARNING."""
@@ -16,7 +16,7 @@ class Progress:
     """How far one stage is.
 
     Args:
-        stage: forecasting, choosing, preparing, distilling, judging or comparing.
+        stage: encoding, forecasting, choosing, preparing, distilling, wording, judging or comparing.
         done: share of the stage, in [0, 1].
         state: what it is at, in words; may be empty.
     """
@@ -28,6 +28,11 @@ class Progress:
 
 Watch = Callable[[Progress], None]
 """Called with the progress of a stage, often."""
+
+
+def stage(name: str, watch: Watch) -> Callable[[float], None]:
+    """The progress of one stage by the share of it that is done."""
+    return lambda done: watch(Progress(name, done))
 
 
 def of_rows(count: int, watch: Watch) -> Callable[[str, float], None]:

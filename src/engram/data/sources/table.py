@@ -1,6 +1,7 @@
-"""Tables: CSV and parquet files with named columns."""
+"""Tables: CSV, parquet and JSON-lines files with named columns."""
 
 import csv
+import json
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -21,7 +22,7 @@ _GAPS = ["-", "--", "?", " "]
 
 @dataclass(frozen=True)
 class Table:
-    """A ``.csv`` or ``.parquet`` file; numbers, categories, dates and texts, missing values allowed in inputs.
+    """A ``.csv``, ``.tsv``, ``.parquet`` or ``.jsonl`` file; numbers, categories, dates and texts, missing values allowed in inputs.
 
     Args:
         path: of the file.
@@ -34,7 +35,8 @@ class Table:
         columns: the only inputs; all when empty.
         kinds: of columns, where they are not to be inferred.
         drop_missing: whether rows without a target are left out.
-        kind: series where the columns are the points of one, in order; rows when None.
+        kind: series where the columns are the points of one, in order; text where the only column besides the target is one; rows
+            when None, unless their only column is of texts.
         series_id: of a table with one point a row, the column that tells series apart; other columns are channels.
         time: the column by which points are ordered; as they stand when None.
         horizon: points that are predicted from those before; with a window, of one long series whose channels are the columns.
@@ -44,7 +46,7 @@ class Table:
         DataError: not a table, or no target named.
     """
 
-    suffixes: ClassVar[tuple[str, ...]] = (".csv", ".parquet", ".tsv")
+    suffixes: ClassVar[tuple[str, ...]] = (".csv", ".parquet", ".tsv", ".jsonl", ".ndjson")
     path: str
     target: str | tuple[str, ...] | None = None
     test: str | None = None
@@ -55,7 +57,7 @@ class Table:
     columns: tuple[str, ...] = ()
     kinds: Mapping[str, str] = field(default_factory=dict)
     drop_missing: bool = False
-    kind: Literal["rows", "series"] | None = None
+    kind: Literal["rows", "series", "text"] | None = None
     series_id: str | None = None
     time: str | None = None
     horizon: int | None = None
@@ -64,8 +66,8 @@ class Table:
     def load(self, seed: int) -> Problem:
         """Read and split."""
         frame = self.raw()
-        if self.kind not in (None, "rows", "series"):
-            raise SettingError(f"{self.path} is a table: its rows are rows, or series (--kind series), no {self.kind}")
+        if self.kind not in (None, "rows", "series", "text"):
+            raise SettingError(f"{self.path} is a table: its rows are rows, series or text, no {self.kind}")
         given = (self.series_id, self.time, self.horizon, self.window)
         if self.kind == "series" or any(one is not None for one in given):
             held = None if self.test is None else replace(self, path=self.test).raw()
@@ -87,15 +89,28 @@ class Table:
             task=self.task,
             drop=self.drop,
             columns=self.columns,
-            kinds=self.kinds,
+            kinds=self.kinds if self.kind != "text" else {self._only_input(frame): "text"},
             drop_missing=self.drop_missing,
         )
+
+    def _only_input(self, frame: pd.DataFrame) -> str:
+        """The column of texts."""
+        targets = (self.target,) if isinstance(self.target, str) else self.target or ()
+        others = {*targets, self.group, self.split, *self.drop}
+        found = self.columns or [name for name in frame.columns if name not in others]
+        if len(found) != 1:
+            raise DataError(
+                f"{self.path}: which column holds the texts? Pass --columns with one of {', '.join(found) or 'none'}"
+            )
+        return str(found[0])
 
     def raw(self) -> Any:
         """The rows as they are."""
         try:
             if self.path.lower().endswith(".parquet"):
                 frame = pd.read_parquet(self.path)
+            elif self.path.lower().endswith(("jsonl", "ndjson")):
+                frame = _read_lines(self.path)
             else:
                 frame = _read_csv(self.path)
         except DataError:
@@ -134,6 +149,23 @@ def _read_csv(path: str) -> pd.DataFrame:
                 raise DataError(f"{path}: row {row} has more values than the header has names: mend it") from None
             frame = frame.drop(columns="\0")
     return frame.apply(_typed)
+
+
+def _read_lines(path: str) -> pd.DataFrame:
+    """One JSON object a line."""
+    rows = []
+    with open(path, encoding="utf-8-sig") as file:
+        for number, line in enumerate(file, 1):
+            if not line.strip():
+                continue
+            try:
+                row = json.loads(line)
+            except (ValueError, RecursionError) as error:
+                raise DataError(f"{path}: line {number} is not JSON ({error}): mend or remove it") from error
+            if not isinstance(row, dict):
+                raise DataError(f"{path}: line {number} is no JSON object: write one for each row")
+            rows.append(row)
+    return pd.DataFrame(rows)
 
 
 def _typed(words: pd.Series) -> pd.Series:

@@ -37,6 +37,11 @@ class MLP:
         if self.width < 1 or self.depth < 0:
             raise SettingError(f"mlp takes width >= 1 and depth >= 0, not {self.width} and {self.depth}")
 
+    @property
+    def fixed_features(self) -> bool:
+        """Whether only the readout learns: of a linear model."""
+        return self.depth == 0
+
     def build(self, shape: tuple[int, ...], outputs: int) -> Net:
         """A module for inputs of any shape, which are flattened."""
         size = math.prod(shape)

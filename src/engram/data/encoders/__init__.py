@@ -1,0 +1,1 @@
+"""Encoders that can be opened from a path: one file each."""
