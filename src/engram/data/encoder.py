@@ -17,17 +17,15 @@ from ..spec import load, names
 from .cache import cache_folder
 from .checks import as_texts
 from .preprocessing import Preprocessing
+from .vector_cache import VectorCache
 
 __all__ = ["Encoder", "Frozen", "Opened", "Watch", "frozen", "open_encoder"]
 
 Watch = Callable[[float], None]
 """Called with the share of the work that is done."""
 
-_BLOCK = 1024
-"""Inputs that are kept together in the cache."""
-
-_BATCH = 64
-"""Inputs that a callable is given at once."""
+_BLOCK, _BATCH = 512, 64
+"""Inputs that are kept together, which a callable is given at once; images fewer."""
 
 _PROBES = ("The harbour froze early that winter.", "She sold three tickets, and kept one for herself.")
 """By what is said of these an encoder is known again."""
@@ -125,37 +123,32 @@ class Frozen:
             DataError: the encoder is not open in this process, inputs are not what it reads, vectors are not finite.
         """
         whole: Any = as_texts(raw, "inputs") if self.reads is None else self.reads.encode(raw)
-        parts = [np.zeros((0, self.size), np.float32)]
+        found = np.empty((len(whole), self.size), np.float32)
         for start in range(0, len(whole), _BLOCK):
             some = whole[start : start + _BLOCK]
-            parts.append(self._kept(some) if keep else self._computed(some))
+            found[start : start + _BLOCK] = self._kept(some) if keep else self._computed(some)
             if watch is not None:
                 watch(min(1.0, (start + _BLOCK) / len(whole)))
-        return np.concatenate(parts)
-
-    def _computed(self, some: Any) -> np.ndarray:
-        """One block."""
-        call = _running(self).call
-        answers = [_answers(call, self._seen(some[k : k + _BATCH])) for k in range(0, len(some), _BATCH)]
-        return self._checked(np.concatenate(answers), len(some))
+        return found
 
     def _kept(self, some: Any) -> np.ndarray:
-        """One block, from the cache or for it."""
-        digest = hashlib.blake2b(self.name.encode() + self.says.numpy().tobytes(), digest_size=16)
-        digest.update("\0".join(some).encode(errors="replace") if self.reads is None else some.cpu().numpy().tobytes())
-        path = cache_folder("vectors") / f"{digest.hexdigest()}.npy"
-        try:
-            kept = np.load(path, allow_pickle=False)
-            if kept.shape == (len(some), self.size) and kept.dtype == np.float32 and np.isfinite(kept).all():
-                return kept
-        except (OSError, ValueError, EOFError):
-            pass
-        found = self._computed(some)
-        torn = path.with_suffix(f".{os.getpid()}.tmp")
-        with torn.open("wb") as file:
-            np.save(file, found)
-        torn.replace(path)
-        return found
+        """One block, as far as it is known from the cache; the rest goes there."""
+        name = hashlib.blake2b(self.name.encode() + self.says.numpy().tobytes(), digest_size=16).hexdigest()
+        cache = VectorCache(cache_folder("vectors") / f"{name}.sqlite", self.size)
+        keys = [hashlib.blake2b(_content(one), digest_size=16).digest() for one in some]
+        known = cache.get(keys)
+        missing = [k for k, key in enumerate(keys) if key not in known]
+        if missing:
+            computed = self._computed(some[missing])
+            cache.put([keys[k] for k in missing], computed)
+            known |= {keys[k]: vector for k, vector in zip(missing, computed, strict=True)}
+        return np.stack([known[key] for key in keys])
+
+    def _computed(self, some: Any) -> np.ndarray:
+        """One block, by the callable."""
+        call, size = _running(self).call, _BATCH if self.reads is not None else _BLOCK
+        answers = [_answers(call, self._seen(some[k : k + size])) for k in range(0, len(some), size)]
+        return self._checked(np.concatenate(answers), len(some))
 
     def _seen(self, some: Any) -> Any:
         """What the callable is given: texts, or pixels in [0, 1]."""
@@ -271,6 +264,11 @@ def _cosine(a: np.ndarray, b: np.ndarray) -> float:
     """The smallest over rows."""
     lengths = np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)
     return float(((a * b).sum(1) / np.maximum(lengths, 1e-12)).min())
+
+
+def _content(one: Any) -> bytes:
+    """What tells one text or image from others."""
+    return one.encode(errors="replace") if isinstance(one, str) else one.cpu().numpy().tobytes()
 
 
 def _answers(call: Callable[[Any], Any], some: Any) -> np.ndarray:

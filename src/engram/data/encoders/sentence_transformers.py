@@ -15,6 +15,7 @@ _KNOWN = "sentence_transformers."
 """Modules of other names would be code that comes with the folder."""
 
 
+_AT_ONCE = 64
 _UNKNOWN = 4
 """More pieces for which an unknown word stands."""
 
@@ -76,7 +77,7 @@ class SentenceTransformers:
             raise SettingError(f"{path} is not a whole model of sentence-transformers ({reason})") from error
 
         def call(texts: list[str]) -> Any:
-            return np.asarray(model.encode(texts, batch_size=len(texts), show_progress_bar=False))
+            return np.asarray(model.encode(texts, batch_size=_AT_ONCE, show_progress_bar=False))
 
         def pieces(texts: list[str]) -> int:
             """Pieces, of which an unknown word counts as one for each of its letters."""
