@@ -69,11 +69,11 @@ def load(folder: str, name: str) -> type:
     return component
 
 
-def parse(folder: str, text: str, base: Any = None) -> Any:
+def parse(folder: str | type, text: str, base: Any = None) -> Any:
     """Read a component from one word: ``name`` or ``name:field=value,field=value``.
 
     Args:
-        folder: as in `names`.
+        folder: as in `names`; or the component itself.
         text: values are JSON, or bare words for strings.
         base: a component of the same kind whose fields stand where the text says nothing.
 
@@ -88,7 +88,7 @@ def parse(folder: str, text: str, base: Any = None) -> Any:
         MLP(width=64, depth=2, activation='relu')
     """
     name, _, tail = text.partition(":")
-    cls = load(folder, name)
+    cls = folder if isinstance(folder, type) else load(folder, name)
     # All fields at once: one that was given may only go with those of the base.
     kept = {f.name: getattr(base, f.name) for f in dataclasses.fields(cls) if f.init} if type(base) is cls else {}
     return _build(cls, kept | dict(_assignments(tail, where=repr(text))), where=repr(text))

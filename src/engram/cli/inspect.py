@@ -18,6 +18,7 @@ def command(file: Path, as_json: bool) -> None:
         _table(file, as_json)
         return
     from ..memory.container import read_tensors
+    from ..memory.contents import raw_content
     from ..memory.engram import load
     from ..spec import render
 
@@ -30,7 +31,7 @@ def command(file: Path, as_json: bool) -> None:
         }
         numbers = memory.numbers | {"all": sum(memory.numbers.values())}
         sizes = {"items": memory.items, "bytes": memory.bytes, "numbers": numbers}
-        emit(manifest | {"file": str(file), "tensors": shapes, "raw_content": _raw_content(memory)} | sizes)
+        emit(manifest | {"file": str(file), "tensors": shapes, "raw_content": raw_content(memory)} | sizes)
         return
     known = dict(memory.provenance)
     lines: dict[str, Any] = {
@@ -38,7 +39,7 @@ def command(file: Path, as_json: bool) -> None:
         "samples": f"{memory.items} of shape {memory.task.shape}, {memory.stored_as}",
         "bytes": f"{memory.bytes:,} ({file.stat().st_size:,} on disk with the manifest) for {known.get('data_bytes', 0):,} of data",
         "numbers": _numbers(memory, known.get("rank")),
-        "raw content": _raw_content(memory),
+        "raw content": raw_content(memory),
         "network": render(memory.training.network),
         "training": "; ".join(map(str, memory.training.phases)),
         "method": known.get("method"),
@@ -58,28 +59,6 @@ def command(file: Path, as_json: bool) -> None:
         click.echo(f"{key.rjust(width)}  {value}")
     for note in known.get("notes", []):
         click.echo(f"{'note'.rjust(width)}  {note}")
-
-
-def _raw_content(memory: Any) -> str:
-    """What of the data stands in the file as it was: classes, categories, words, and rows where the method chooses rows."""
-    from ..data.topics import Topics
-    from ..memory.readable import Readable
-
-    parts = []
-    if memory.provenance.get("real_rows"):
-        parts.append("rows of the data")
-    if hasattr(memory.target, "labels"):
-        parts.append(f"{memory.target.outputs} class names")
-    encoder = getattr(memory.preprocessing, "encoder", None)
-    parts += [f"{len(encoder.words):,} words of at least five texts"] if isinstance(encoder, Topics) else []
-    view = Readable.of(memory)
-    if view is not None:
-        parts.append(f"{len(view.texts)} texts made of {'texts of the data' if view.real else 'such words'}")
-    columns = getattr(memory.preprocessing, "columns", ())
-    parts += [f"{len(c.values)} categories of {c.name}" for c in columns if hasattr(c, "values")]
-    named = [c.name for c in columns]
-    parts += [f"names of {len(named)} columns"] if named else []
-    return ", ".join(parts) or "none"
 
 
 def _numbers(memory: Any, rank: int | None) -> str:

@@ -11,6 +11,7 @@ from ..errors import UnknownNameError, nearest
 from ..learning.network import Network
 from ..learning.networks.convnet import ConvNet
 from ..spec import load, names, parse, render
+from .combined import Combined
 from .hypergradients import Implicit, Unroll
 from .method import Method
 from .methods.characteristic_matching import CharacteristicMatching
@@ -218,7 +219,8 @@ def method_of(word: str, usual: Method | None = None, quick: bool = False) -> Me
     """Read a method, or a published setting, from one word.
 
     Args:
-        word: ``NAME`` or ``NAME:field=value,...``, NAME a method or one of `PUBLISHED`; or ``default``, which is `usual`.
+        word: ``NAME`` or ``NAME:field=value,...``, NAME a method or one of `PUBLISHED`; ``combined:...`` as `spec.render` writes a sum
+            of them; or ``default``, which is `usual`.
         usual: a method whose fields stand where the word says nothing, when it is of the same kind.
         quick: whether a published setting is taken at the scale of a CPU.
 
@@ -235,6 +237,9 @@ def method_of(word: str, usual: Method | None = None, quick: bool = False) -> Me
     if word == DEFAULT and usual is not None:
         return usual
     name, colon, tail = word.partition(":")
+    if name == "combined":
+        sum_of: Method = parse(Combined, word)
+        return sum_of
     known = PUBLISHED.get(name.replace("_", "-"))
     if known is None:
         if name.replace("_", "-") not in names("methods"):
