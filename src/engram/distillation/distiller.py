@@ -131,12 +131,16 @@ def engram_of(final: Run, plan: Plan, problem: Problem) -> Engram:
         "versions": {"engram": __version__, "torch": str(torch.__version__), "python": platform.python_version()},
     }
     engram = as_engram(final.best, problem, plan.training, plan.precision, provenance=provenance)
-    near = copies(engram, problem)
+    promised = getattr(plan.method, "guarantee", None)
+    near = 0 if promised else copies(engram, problem)
     provenance["real_rows"] = isinstance(plan.method, Selection) and plan.method.real
     if provenance["real_rows"]:
         provenance["notes"].append(
             f"its samples are rows of the data ({engram.items}), as {render(plan.method)} chooses them"
         )
+    elif promised:
+        provenance["guarantee"] = promised
+        provenance["notes"].append(promised)
     elif near:
         provenance["notes"].append(
             f"{near} of {engram.items} samples stand less than half as far from a training row as any held-out row, and may give it away"
