@@ -1,5 +1,7 @@
 """Shared problems, small enough that a test takes a moment and real enough to be learnt."""
 
+import os
+
 import numpy as np
 import pytest
 import torch
@@ -8,7 +10,9 @@ from engram.data.problem import Problem
 from engram.data.source import load_problem
 from engram.evaluation import ceiling
 
+# Tests run side by side: threads of one would wait for those of another, in processes that they start as well.
 torch.set_num_threads(1)
+os.environ["OMP_NUM_THREADS"] = "1"
 
 
 @pytest.fixture(scope="session", autouse=True)

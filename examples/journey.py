@@ -1,6 +1,6 @@
 """The whole journey as a notebook: distil, judge, look, use. Run it, or open it cell by cell.
 
-python examples/journey.py [FOLDER]      files go to FOLDER, ./journey if absent; about half a minute on two cores
+python examples/journey.py [FOLDER] [--quick]      files go to FOLDER, ./journey if absent; half a minute on two cores, or a few seconds
 """
 
 # %% Where files go, and what is told on the way
@@ -12,7 +12,7 @@ import engram
 
 logging.basicConfig(level=logging.INFO, format="%(message)s")
 logging.getLogger("matplotlib").setLevel(logging.WARNING)
-folder = Path(sys.argv[1] if len(sys.argv) > 1 else "journey")
+folder = Path(next((word for word in sys.argv[1:] if not word.startswith("-")), "journey"))
 folder.mkdir(parents=True, exist_ok=True)
 
 
@@ -29,6 +29,8 @@ outcome = engram.run(
     out=folder / "digits.engram",
     budget=engram.PerClass(1),
     quick=True,
+    steps=30 if "--quick" in sys.argv else None,
+    panel="none" if "--quick" in sys.argv else "quick",
     seeds=2,
     report=True,
     force=True,

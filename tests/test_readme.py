@@ -1,5 +1,6 @@
 """What the README and the docs say can be typed."""
 
+import json
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -68,13 +69,17 @@ def test_the_commands_on_ones_own_data_run(tmp_path, monkeypatch, capsys):
         for k in range(8):
             Image.fromarray(rng.integers(0, 255, (8, 8)).astype("uint8")).save(f"photos/{name}/{k}.png")
     write_series(rng)
+    said = {0: ["slow", "cold", "late", "never", "again"], 1: ["warm", "kind", "quick", "lovely", "again"]}
+    stars = np.arange(80) % 2
+    rows = [{"said": " ".join(rng.choice(said[star], 4)), "stars": int(star)} for star in stars]
+    Path("reviews.jsonl").write_text("\n".join(map(json.dumps, rows)))
     lines = [
         line.split("#")[0].split()
         for block in blocks("bash")
         for line in block.splitlines()
         if line.startswith("engram ")
     ]
-    assert len(lines) == 20
+    assert len(lines) == 23
     for words in lines:
         if words[1] == "study":
             # Minutes of work: what they name must exist; test_study.py runs one.

@@ -311,7 +311,7 @@ def test_texts_are_distilled_judged_said_and_predicted(tmp_path, monkeypatch, ca
         assert stop.value.code == 0
     out = capsys.readouterr().out
     assert "words of at least five texts" in out
-    rows = [json.loads(line) for line in Path("news.jsonl").read_text().splitlines()]
+    rows = [json.loads(line) for line in Path("news.texts.jsonl").read_text().splitlines()]
     assert {row["about"] for row in rows} == {"sport", "money"}
     assert set(rows[0]["said"].split()) <= {w for text in texts for w in text.split()}
 
@@ -393,3 +393,16 @@ def test_a_real_folder_of_sentence_transformers(news):
     seen = news.through(str(Path(folder) / "model"))
     assert seen.task.shape == (384,)
     assert distill(seen, budget=PerClass(1), steps=30).provenance["select_score"] > 0.8
+
+
+def test_onnx_takes_vectors(memory, news, tmp_path):
+    runtime = pytest.importorskip("onnxruntime")
+    from engram.memory.onnx import save_onnx
+
+    model = memory.replay()
+    save_onnx(model, tmp_path / "m.onnx")
+    rows, _ = sentences(30, seed=9)
+    session = runtime.InferenceSession(tmp_path / "m.onnx")
+    vectors = news.preprocessing.encoder.vectors(rows)
+    said = session.run(None, {session.get_inputs()[0].name: vectors})
+    assert any(np.array_equal(np.asarray(one).astype(str), model.predict(rows).astype(str)) for one in said)

@@ -29,7 +29,7 @@ def command(file: Path, kind: str, out: Path | None, force: bool, as_json: bool)
         if out.exists() and not out.is_dir():
             raise click.UsageError(f"{out} is a file: give a folder")
     else:
-        out = check_writable(out or file.with_suffix(".jsonl" if kind == "texts" else f".{kind}"), force)
+        out = check_writable(out or file.with_suffix(".texts.jsonl" if kind == "texts" else f".{kind}"), force)
     export(memory, kind, out)
     if as_json:
         emit({"file": str(file), "out": str(out), "format": kind, "items": memory.items})
