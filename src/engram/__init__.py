@@ -32,6 +32,7 @@ class _Former:
 sys.meta_path.append(_Former)
 
 if TYPE_CHECKING:
+    from .data.encoder import open_encoder
     from .data.problem import Problem
     from .data.source import load_problem
     from .distillation.distiller import distill
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from .memory.engram import Engram, load
     from .memory.model import load_model
     from .samples.budget import Bytes, Items, PerClass
+    from .workflow.auditing import audit
     from .workflow.journey import run
     from .workflow.progress import Progress
 
@@ -57,12 +59,14 @@ _HOME = {
     "Progress": "workflow",
     "Protocol": "evaluation",
     "Training": "learning",
+    "audit": "workflow.auditing",
     "distill": "distillation",
     "evaluate": "evaluation",
     "iterate": "distillation",
     "load": "memory",
     "load_model": "memory.model",
     "load_problem": "data",
+    "open_encoder": "data.encoder",
     "run": "workflow",
 }
 
@@ -77,12 +81,14 @@ __all__ = [
     "Progress",
     "Protocol",
     "Training",
+    "audit",
     "distill",
     "evaluate",
     "iterate",
     "load",
     "load_model",
     "load_problem",
+    "open_encoder",
     "run",
 ]
 
