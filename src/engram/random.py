@@ -8,6 +8,8 @@ from operator import index
 
 import torch
 
+from .errors import SettingError
+
 __all__ = ["integer", "isolated", "minibatch", "stream"]
 
 
@@ -22,12 +24,19 @@ def integer(seed: int, *names: str | int, bits: int = 63) -> int:
     Returns:
         An integer in ``[0, 2**bits)``, the same on every machine and in every version.
 
+    Raises:
+        SettingError: a seed that is no whole number.
+
     Example:
         >>> integer(0, "init", bits=32) == integer(0, "init", bits=32) != integer(0, "pool", bits=32)
         True
     """
-    # Whole numbers of numpy count as such.
-    digest = blake2b(json.dumps([index(seed), *names]).encode(), digest_size=8).digest()
+    try:
+        # Whole numbers of numpy count as such.
+        seed = index(seed)
+    except TypeError as error:
+        raise SettingError(f"seed is {seed!r}; it takes a whole number") from error
+    digest = blake2b(json.dumps([seed, *names]).encode(), digest_size=8).digest()
     return int.from_bytes(digest, "little") >> (64 - bits)
 
 

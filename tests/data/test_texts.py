@@ -88,7 +88,7 @@ def test_a_text_without_known_words_is_the_mean_of_none(news):
         (["fine", "  \n", "good", "bad"] * 10, "an empty text in row 1"),
         (["fine", None, "good", "bad"] * 10, "no text in row 1"),
         (["fine", 3, "good", "bad"] * 10, "int where a text is expected in row 1"),
-        ([f"unique{k}" for k in range(40)], "no word stands in 5"),
+        ([chr(0x4E00 + k) for k in range(40)], "no word stands in 5"),
     ],
 )
 def test_bad_texts_are_one_sentence(texts, said):
@@ -104,7 +104,7 @@ def test_a_table_whose_only_column_is_texts_is_texts(tmp_path):
     texts, labels = sentences(120)
     frame = pd.DataFrame({"id": [f"k-{k:05}" for k in range(120)], "said": texts, "about": labels})
     problem = Problem.from_frame(frame, "about")
-    assert problem.preprocessing.column == "said"
+    assert problem.preprocessing.text_columns == ("said",)
     assert "read as texts: said" in problem.notes
     both = Problem.from_frame(frame.assign(size=np.arange(120.0) ** 0.5), "about")
     assert both.preprocessing.names[-1].startswith("said: topic") or "said: topic 1" in both.preprocessing.names
@@ -121,7 +121,7 @@ def test_text_can_be_asked_for(tmp_path):
     frame = pd.DataFrame({"a": ["yes", "no"] * 40, "b": ["up", "down"] * 40, "t": [0, 1] * 40})
     frame.to_csv(tmp_path / "t.csv", index=False)
     path = str(tmp_path / "t.csv")
-    assert load_problem(path, target="t", kind="text", columns=("a",)).preprocessing.column == "a"
+    assert load_problem(path, target="t", kind="text", columns=("a",)).preprocessing.text_columns == ("a",)
     with pytest.raises(DataError, match="which column holds the texts"):
         load_problem(path, target="t", kind="text")
 
@@ -406,3 +406,42 @@ def test_onnx_takes_vectors(memory, news, tmp_path):
     vectors = news.preprocessing.encoder.vectors(rows)
     said = session.run(None, {session.get_inputs()[0].name: vectors})
     assert any(np.array_equal(np.asarray(one).astype(str), model.predict(rows).astype(str)) for one in said)
+
+
+def test_several_columns_of_texts_are_one(tmp_path):
+    texts, labels = sentences(120)
+    heads = [
+        f"{'sports' if label == 'sport' else 'markets'} {text.split()[-1]} today {k}"
+        for k, (label, text) in enumerate(zip(labels, texts, strict=True))
+    ]
+    heads[3] = None
+    frame = pd.DataFrame({"title": heads, "body": texts, "about": labels})
+    problem = Problem.from_frame(frame, "about")
+    assert problem.preprocessing.text_columns == ("title", "body")
+    model = distill(problem, budget=PerClass(1), steps=10).replay()
+    both = model.predict(frame)
+    assert (both == labels).mean() > 0.9
+    assert np.array_equal(model.predict(frame[["body", "title"]]), both)
+    with pytest.raises(UnknownNameError, match="'title' of texts is missing"):
+        model.predict(frame[["body", "about"]])
+    frame.loc[5, ["title", "body"]] = None
+    with pytest.raises(DataError, match="an empty text in row 5"):
+        Problem.from_frame(frame, "about")
+
+
+def test_gaps_of_pandas_are_told():
+    column = pd.Series(["fine day"] * 9 + [pd.NA] + ["bad day"] * 30, dtype="string")
+    with pytest.raises(DataError, match="no text in row 9"):
+        Problem.from_arrays(column, np.arange(40) % 2)
+
+
+def test_languages_that_part_no_words_are_read_by_letters(tmp_path):
+    rng = np.random.default_rng(0)
+    signs = {0: list("天地人山水火"), 1: list("東西南北風雨")}
+    texts = ["".join([*rng.choice(signs[k % 2], 6), *rng.choice(list("一二三四五六七八九十"), 6)]) for k in range(200)]
+    problem = Problem.from_arrays(texts, np.arange(200) % 2)
+    assert problem.preprocessing.encoder.letters
+    memory = distill(problem, budget=PerClass(1), steps=20)
+    assert memory.provenance["select_score"] > 0.8
+    loaded = engram.load(memory.save(tmp_path / "x.engram"))
+    assert np.array_equal(loaded.replay().predict(texts[:9]), memory.replay().predict(texts[:9]))

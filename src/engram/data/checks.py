@@ -1,5 +1,6 @@
 """Refuse raw inputs and targets that no preprocessing can mend."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -7,7 +8,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from ..errors import DataError, SettingError
+from ..errors import DataError, SettingError, UnknownNameError, nearest
 
 __all__ = [
     "BATCH",
@@ -16,10 +17,12 @@ __all__ = [
     "check_task",
     "is_classification",
     "is_texts",
+    "joined_texts",
     "numeric",
     "pair",
     "require_finite",
     "single",
+    "two_of",
 ]
 
 BATCH = 4096
@@ -62,8 +65,19 @@ def check_task(task: str | None) -> None:
         raise SettingError(f"task is {task!r}; it takes 'classification', 'regression' or None")
 
 
+def two_of(given: Any, what: str) -> tuple[Any, Any]:
+    """Inputs and targets of a split that was given."""
+    if isinstance(given, tuple | list) and len(given) == 2:
+        return given[0], given[1]
+    raise DataError(f"{what} takes a pair of inputs and targets, not {type(given).__name__}: {what}=(x, y)")
+
+
 def pair(x: Any, y: Any, what: str) -> tuple[Any, np.ndarray]:
     """Inputs (an array or a DataFrame) and targets (an array), one of each for every row."""
+    if hasattr(x, "tocsr"):
+        raise DataError(f"{what} inputs are a sparse matrix: call toarray(), if that fits in memory")
+    if isinstance(x, pd.DataFrame) and isinstance(x.columns, pd.MultiIndex):
+        raise DataError(f"{what} inputs have columns of several levels: name each by one word")
     if is_texts(x):
         x = as_texts(x, f"{what} inputs")
     elif not isinstance(x, pd.DataFrame):
@@ -85,6 +99,36 @@ def pair(x: Any, y: Any, what: str) -> tuple[Any, np.ndarray]:
     return x, y
 
 
+def joined_texts(frame: pd.DataFrame, columns: Sequence[str]) -> np.ndarray:
+    """Several columns of texts as one, in order; a gap in one of several is nothing.
+
+    Args:
+        frame: holds them.
+        columns: at least one.
+
+    Returns:
+        (N,) texts.
+
+    Raises:
+        UnknownNameError: a column that is not there.
+        DataError: what is no text; a row in which all are blank.
+    """
+    for name in columns:
+        if name not in frame:
+            raise UnknownNameError(f"column {name!r} of texts is missing; {nearest(name, map(str, frame.columns))}")
+    named = f"column{'s' * (len(columns) > 1)} {', '.join(map(repr, columns))}"
+    if len(columns) == 1:
+        return as_texts(frame[columns[0]], named)
+    parts = [frame[name].astype(object).where(frame[name].notna(), "") for name in columns]
+    for name, part in zip(columns, parts, strict=True):
+        odd = next((row for row, text in enumerate(part) if not isinstance(text, str)), None)
+        if odd is not None:
+            raise DataError(
+                f"column {name!r} holds {type(part.iloc[odd]).__name__} where a text is expected in row {odd}"
+            )
+    return as_texts([" ".join(text.strip() for text in row).strip() for row in zip(*parts, strict=True)], named)
+
+
 def as_texts(raw: Any, what: str) -> np.ndarray:
     """An array (N,) of texts, if that is what it is.
 
@@ -102,7 +146,7 @@ def as_texts(raw: Any, what: str) -> np.ndarray:
     found[:] = list(raw)
     for row, text in enumerate(found):
         if not isinstance(text, str):
-            missing = text is None or text != text
+            missing = text is None or text is pd.NA or (isinstance(text, float) and text != text)
             said = "no text" if missing else f"{type(text).__name__} where a text is expected"
             raise DataError(f"{what} hold {said} in row {row}: fill it, or leave the row out")
         if not text.strip():
@@ -122,7 +166,15 @@ def is_texts(raw: Any) -> bool:
 def as_array(value: Any, what: str) -> np.ndarray:
     """Numbers or words as an array; whatever else is refused."""
     if isinstance(value, Tensor):
-        value = value.detach().cpu().numpy()
+        value = _plain_tensor(value, what)
+    if hasattr(value, "tocsr"):
+        raise DataError(f"{what} are a sparse matrix: call toarray(), if that fits in memory")
+    if isinstance(value, np.ma.MaskedArray):
+        if np.ma.getmaskarray(value).any():
+            raise DataError(
+                f"{what} are masked in {int(np.ma.getmaskarray(value).sum())} places: fill them, or leave those rows out"
+            )
+        value = value.data
     try:
         array = np.asarray(value)
     except ValueError as error:
@@ -136,6 +188,24 @@ def as_array(value: Any, what: str) -> np.ndarray:
     if "targets" not in what and array.dtype.kind not in "fiub":
         raise DataError(f"{what} hold {array.dtype} where numbers are expected: convert them, or use a table")
     return array
+
+
+def _plain_tensor(value: Tensor, what: str) -> np.ndarray:
+    """A tensor of numbers as an array."""
+    if value.layout is not torch.strided or value.is_quantized or value.device.type == "meta":
+        kind = (
+            "quantised"
+            if value.is_quantized
+            else "on the meta device"
+            if value.device.type == "meta"
+            else str(value.layout)
+        )
+        raise DataError(
+            f"{what} are a tensor that holds no plain numbers ({kind}): call to_dense() or dequantize() first"
+        )
+    value = value.detach().cpu()
+    plain: np.ndarray = (value.float() if value.dtype is torch.bfloat16 else value).resolve_conj().resolve_neg().numpy()
+    return plain
 
 
 def is_classification(y: np.ndarray) -> bool:

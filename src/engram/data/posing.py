@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ..errors import DataError, SettingError, UnknownNameError, nearest
-from .checks import as_texts, check_task, is_classification, pair
+from .checks import check_task, is_classification, joined_texts, pair, two_of
 from .columns.kinds import Kind, kinds_of
 from .division import SELECT_MOST, SELECT_SHARE, TEST_SHARE, divide, hold_out, require_filled, shared_rows
 from .metrics import Metric
@@ -51,14 +51,16 @@ def pose_arrays(
     if task == "classification" and y.ndim != 1:
         raise DataError(f"targets have shape {y.shape}: give one label per row, for instance y.argmax(1)")
     classify = is_classification(y) if task is None else task == "classification"
+    if names and not isinstance(x, pd.DataFrame) and x.ndim == 2 and len(names) != x.shape[1]:
+        raise DataError(f"there are {len(names)} names for {x.shape[1]} columns: give one for each")
     kinds = kinds_of(x.rename(columns=str)) if isinstance(x, pd.DataFrame) else None
     parts = {"train": (x, y)}
     if test is not None:
-        parts["test"] = pair(*test, "test")
+        parts["test"] = pair(*two_of(test, "test"), "test")
     else:
         parts["train"], parts["test"] = hold_out(*parts["train"], TEST_SHARE, classify, seed, "test")
     if select is not None:
-        parts["select"] = pair(*select, "validation")
+        parts["select"] = pair(*two_of(select, "select"), "validation")
     else:
         share = min(SELECT_SHARE, SELECT_MOST / len(parts["train"][0]))
         parts["train"], parts["select"] = hold_out(*parts["train"], share, classify, seed, "select")
@@ -69,6 +71,8 @@ def pose_arrays(
 def pose_frame(frame: pd.DataFrame, test: pd.DataFrame | None, how: Reading, name: str, seed: int) -> dict[str, Any]:
     """The fields of a problem of a table: see `Problem.from_frame`."""
     check_task(how.task)
+    if not isinstance(frame, pd.DataFrame):
+        raise DataError(f"{type(frame).__name__} is no DataFrame: from_arrays takes arrays")
     given, frame = len(frame), checked(frame, how, "the table")
     notes = [f"{given - len(frame)} rows without a target are left out"] * (len(frame) < given)
     rows: dict[str, Any] = {"train": np.arange(len(frame))}
@@ -104,11 +108,11 @@ def pose_frame(frame: pd.DataFrame, test: pd.DataFrame | None, how: Reading, nam
     for part, share in (("test", TEST_SHARE), ("select", min(SELECT_SHARE, SELECT_MOST / max(1, len(x))))):
         if part not in rows:
             rows["train"], rows[part] = divide(rows["train"], y, groups, share, classify, seed, part)
-    read = {name for name, kind in kinds.items() if kind not in (Kind.ID, Kind.CONSTANT)}
-    if len(read) == 1 and kinds[(only := read.pop())] is Kind.TEXT:
-        texts = as_texts(x[only], f"column {only!r}")
+    read = tuple(name for name, kind in kinds.items() if kind not in (Kind.ID, Kind.CONSTANT))
+    if read and all(kinds[name] is Kind.TEXT for name in read):
+        texts = joined_texts(x, read)
         parts = {part: (texts[index], y[index]) for part, index in rows.items()}
-        posed = _posed(parts, name, classify, target_names=how.target, binary=binary, kind="text", column=only)
+        posed = _posed(parts, name, classify, target_names=how.target, binary=binary, kind="text", columns=read)
     else:
         parts = {part: (x.iloc[index], y[index]) for part, index in rows.items()}
         posed = _posed(parts, name, classify, kinds=kinds, target_names=how.target, binary=binary)
@@ -159,7 +163,7 @@ def _posed(
     target_names: tuple[str, ...] = (),
     binary: bool = False,
     kind: str = "rows",
-    column: str = "",
+    columns: tuple[str, ...] = (),
 ) -> dict[str, Any]:
     """Fit preprocessing and target, encode every split, choose the metric."""
     x, y = parts["train"]
@@ -168,9 +172,9 @@ def _posed(
         preprocessing = Columns.fit(x, kinds)
         names = preprocessing.names
     elif kind == "text":
-        topics = Topics.fit(x)
+        topics = Topics.fit(x, y)
         size = sum(len(text.encode()) for text in x) // len(x)
-        preprocessing = Encoded.fit(topics, topics.vectors(x), size, column)
+        preprocessing = Encoded.fit(topics, topics.vectors(x), size, columns)
     elif kind == "images":
         preprocessing = Pixels.fit(x, top)
     elif kind == "series":

@@ -56,22 +56,22 @@ def reposed(
 
 def encoded(problem: Any, opened: Opened, watch: Watch | None) -> dict[str, Any]:
     """The fields of a problem that a frozen encoder changes: see `Problem.through`."""
-    own = problem.preprocessing
+    own, columns = problem.preprocessing, tuple[str, ...]()
     if isinstance(own, Pixels):
         encoder = frozen(opened, own)
         raw: dict[str, Any] = {part: getattr(problem, part).inputs.cpu().numpy() for part in _PARTS}
-        raw_bytes, column = own.item_bytes(4), ""
+        raw_bytes = own.item_bytes(4)
     elif isinstance(own, Encoded) and isinstance(own.encoder, Topics):
         encoder = frozen(opened)
         raw = {part: getattr(problem, part).raw for part in _PARTS}
-        raw_bytes, column = own.raw_bytes, own.column
+        raw_bytes, columns = own.raw_bytes, own.text_columns
     else:
         raise DataError(
             f"{problem.name} holds neither images nor texts: an encoder reads one column of texts (--columns NAME --kind text) or "
             "pixels"
         )
     vectors = _vectors(encoder, raw, watch)
-    preprocessing = Encoded.fit(encoder, vectors["train"], raw_bytes, column)
+    preprocessing = Encoded.fit(encoder, vectors["train"], raw_bytes, columns)
     splits = {
         part: replace(
             getattr(problem, part),

@@ -3,8 +3,7 @@
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from operator import index
-from typing import Any, Self
+from typing import Any, Self, get_args
 
 from ..data.preprocessing.series import Series
 from ..data.problem import Problem
@@ -16,6 +15,7 @@ from ..samples.budget import Budget, Items, PerClass, Precision
 from ..samples.spending import counts
 from ..spec import encode, parse, render
 from . import defaults
+from .asked import as_budget, as_precision, require_room, whole
 from .choice import choose
 from .method import Method
 from .published import method_of, network_of
@@ -91,12 +91,19 @@ class Plan:
             >>> Plan.of(load_problem("wine"), steps=5).method.steps
             5
         """
-        try:
-            seed = index(seed)
-        except TypeError as error:
-            raise SettingError(f"seed is {seed!r}; it takes a whole number") from error
+        for given, what, has in (
+            (method, "method", "steps"),
+            (network, "network", "build"),
+            (training, "training", "phases"),
+        ):
+            if given is not None and not isinstance(given, str) and not hasattr(given, has):
+                raise SettingError(f"{what} is {given!r}: give a {what}, or its word (engram list shows all)")
+        if teaches not in get_args(defaults.Teaches):
+            raise SettingError(f"teaches is {teaches!r}; it takes {' or '.join(get_args(defaults.Teaches))}")
+        seed, precision = whole(seed, "seed", -(2**63)), as_precision(precision)
+        steps = None if steps is None else whole(steps, "steps")
         own = network_of(method) if isinstance(method, str) else None
-        budget = budget or (PerClass(1) if problem.classes else Items(10))
+        budget = as_budget(budget) or (PerClass(1) if problem.classes else Items(10))
         precision = precision or defaults.precision(problem)
         usual = defaults.method(problem, teaches, most_items(problem, budget, precision), precision)
         chosen = method_of(method, usual, quick) if isinstance(method, str) else method or usual
@@ -109,6 +116,7 @@ class Plan:
         network = parse("networks", network) if isinstance(network, str) else network or (None if quick else own)
         free = method is None and network is None and training is None and steps is None
         training = training or defaults.training(problem, network, chosen)
+        require_room(training.network, problem.task)
         picked = choose(problem, chosen, training, budget, precision, seed, watch) if free else None
         if picked is not None:
             return cls(picked.method, picked.training, budget, precision, seed, picked.reason, picked.tried)

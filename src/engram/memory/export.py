@@ -150,7 +150,8 @@ def said(engram: Engram) -> pd.DataFrame:
         raise SettingError(
             "this engram holds no texts: distil texts with --readable words or real, or export it as parquet"
         )
-    column = getattr(engram.preprocessing, "column", "") or "text"
+    columns: tuple[str, ...] = getattr(engram.preprocessing, "text_columns", ())
+    column = columns[0] if len(columns) == 1 else "text"
     return pd.concat([pd.DataFrame({column: view.texts}), _labels(engram, torch.tensor(view.labels), {column})], axis=1)
 
 

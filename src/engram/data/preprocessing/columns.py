@@ -146,9 +146,7 @@ class Columns:
         kept = [name for name in frame if kinds[name] not in (Kind.ID, Kind.CONSTANT)]
         if not kept:
             left = ", ".join(f"{name} is {kinds[name].value}" for name in frame)
-            raise DataError(
-                f"no column is left to learn from: {left}; --column NAME=KIND (category, text, number) keeps one"
-            )
+            raise DataError(f"no column is left to learn from: {left}; --column NAME=KIND keeps one")
         numbers = [_FITS[kinds[name]](frame[name]) for name in kept if kinds[name] is not Kind.CATEGORY]
         categories = [Category.fit(frame[name], most) for name in kept if kinds[name] is Kind.CATEGORY]
         found = cls((*numbers, *categories))

@@ -8,8 +8,8 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from ...errors import DataError, UnknownNameError, nearest
-from ..checks import require_finite, single
+from ...errors import DataError
+from ..checks import joined_texts, require_finite, single
 from ..encoder import Encoder
 
 __all__ = ["Encoded"]
@@ -26,7 +26,7 @@ class Encoded:
         mean: (D,).
         scale: root of the mean variance, positive.
         raw_bytes: of one training input as it was given, on average: a real row may be kept so.
-        column: of a table in which texts stood; empty where there was none.
+        text_columns: of a table in which texts stood, joined in this order; none where there was no table.
 
     Example:
         >>> from engram.data.topics import Topics
@@ -40,24 +40,26 @@ class Encoded:
     mean: Tensor
     scale: float
     raw_bytes: int
-    column: str = ""
+    text_columns: tuple[str, ...] = ()
 
     @classmethod
-    def fit(cls, encoder: Encoder, vectors: np.ndarray, raw_bytes: int, column: str = "") -> "Encoded":
+    def fit(
+        cls, encoder: Encoder, vectors: np.ndarray, raw_bytes: int, text_columns: tuple[str, ...] = ()
+    ) -> "Encoded":
         """Measure the mean of training vectors and their scale.
 
         Args:
             encoder: that computed them.
             vectors: (N, D).
             raw_bytes: of one training input, on average.
-            column: of a table in which texts stand.
+            text_columns: of a table in which texts stand.
 
         Returns:
             The preprocessing.
         """
         mean = torch.from_numpy(vectors.mean(0, dtype=np.float64)).float()
         scale = float(np.sqrt(vectors.astype(np.float64).var(0).mean()))
-        return cls(encoder, mean, scale if scale > 1e-9 else 1.0, raw_bytes, column)
+        return cls(encoder, mean, scale if scale > 1e-9 else 1.0, raw_bytes, text_columns)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -83,11 +85,9 @@ class Encoded:
             require_finite(vectors, "vectors")
             return self.standardised(vectors)
         if isinstance(raw, pd.DataFrame):
-            if self.column not in raw and raw.shape[1] != 1:
-                raise UnknownNameError(
-                    f"column {self.column!r} of texts is missing; {nearest(self.column, map(str, raw.columns))}"
-                )
-            raw = raw[self.column] if self.column in raw else raw.iloc[:, 0]
+            # A table of one column has no other that could be meant.
+            only = raw.shape[1] == 1 and (not self.text_columns or self.text_columns[0] not in raw)
+            raw = raw.iloc[:, 0] if only else joined_texts(raw, self.text_columns or ("text",))
         return self.standardised(self.encoder.vectors(raw))
 
     def standardised(self, vectors: np.ndarray) -> Tensor:
