@@ -11,6 +11,7 @@ from engram.distillation import defaults
 from engram.distillation.methods import private_matching
 from engram.distillation.methods.private_matching import PrivateMatching
 from engram.errors import SettingError
+from engram.learning.network import model_of
 from engram.learning.networks.mlp import MLP
 
 pytest.importorskip("dp_accounting", reason="pip install 'engram-distillation[privacy]'")
@@ -20,6 +21,11 @@ SMALL = PrivateMatching(steps=6, features=16, networks=2)
 @pytest.fixture
 def training(wine):
     return defaults.training(wine, MLP(width=8))
+
+
+def psi_of(wine, training):
+    model = model_of(training.network, wine.task)
+    return SMALL._features(wine, training, 0, model, SMALL._centre(wine, training, 0, model))
 
 
 def without_noise(monkeypatch):
@@ -44,7 +50,7 @@ def test_the_noise_is_what_the_guarantee_needs(epsilon):
 
 
 def test_one_row_moves_what_is_released_by_no_more_than_the_sensitivity(wine, training):
-    psi = SMALL._features(wine, training, 0)
+    psi = psi_of(wine, training)
     x, *_ = wine.train.batch(slice(None))
     lengths = torch.cat([psi(x), torch.ones(len(x), 1)], 1).norm(dim=1)
     assert torch.allclose(lengths, torch.full_like(lengths, 2**0.5), atol=1e-4)
@@ -56,7 +62,7 @@ def test_without_noise_the_means_are_those_of_the_rows(wine, training, monkeypat
     without_noise(monkeypatch)
     released = SMALL.extra(wine, training, 0)["released"]
     x, *_ = wine.train.batch(slice(None))
-    psi = SMALL._features(wine, training, 0)(x)
+    psi = psi_of(wine, training)(x)
     for c, rows in enumerate(wine.train.by_class):
         assert torch.allclose(released[c], psi[rows].mean(0), atol=1e-5)
 

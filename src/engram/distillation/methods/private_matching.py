@@ -92,14 +92,16 @@ class PrivateMatching(Matcher):
         )
 
     def extra(self, problem: Problem, training: Training, seed: int) -> Params:
-        """What is released: noisy sums over noisy counts. The only look at the training rows."""
+        """What is released, noisy sums over noisy counts, and the centre of features. The only look at the training rows."""
         if problem.classes is None:
             raise SettingError("private matching is for classes: a real target would be released as it is")
         if self.delta * len(problem.train) >= 1:
             raise SettingError(
                 f"delta is {self.delta:g} for {len(problem.train)} rows: give less than one over their number"
             )
-        psi, classes = self._features(problem, training, seed), problem.classes
+        model = model_of(training.network, problem.task)
+        centre, classes = self._centre(problem, training, seed, model), problem.classes
+        psi = self._features(problem, training, seed, model, centre)
         sums = torch.zeros(classes, self.features + 1, dtype=torch.float64)
         for start in range(0, len(problem.train), _BATCH):
             some = slice(start, start + _BATCH)
@@ -110,44 +112,49 @@ class PrivateMatching(Matcher):
         secret = stream(secrets.randbits(63), "noise of a release")
         noisy = sums + self._sigma() * 2**0.5 * torch.randn(sums.shape, generator=secret, dtype=torch.float64)
         means = noisy[:, :-1] / noisy[:, -1:].clamp_min(1.0)
-        return {"released": means.float().to(problem.train.device)}
+        return {"released": means.float().to(problem.train.device), "centre": centre}
 
     def rates(self) -> Mapping[str, float]:
         """What was released stays."""
-        return {**super().rates(), "released": 0.0}
+        return {**super().rates(), "released": 0.0, "centre": 0.0}
 
     def gradient(self, context: StepContext) -> tuple[Params, Tensor]:
         """Match the released means; no real row is read."""
-        state, training = context.state, context.training
-        psi = self._features(context.problem, training, state.seed, context.model)
-        released = state.extra["released"]
+        state = context.state
+        released, centre = state.extra["released"], state.extra["centre"]
+        psi = self._features(context.problem, context.training, state.seed, context.model, centre)
 
         def gap(free: Params) -> Tensor:
             (inputs,) = self.augmented(context, state.canvas.with_free(free).decode().inputs)
             return (class_means(psi(inputs), state.groups, len(released)) - released).square().sum()
 
         grads, value = grad_and_value(gap)(state.canvas.free)
-        return grads | {"released": torch.zeros_like(released)}, value
+        return grads | {key: torch.zeros_like(kept) for key, kept in state.extra.items()}, value
 
-    def _features(
-        self, problem: Problem, training: Training, seed: int, model: Model | None = None
-    ) -> Callable[[Tensor], Tensor]:
-        r""":math:`\psi`, which the seed alone decides: (N, *shape) to (N, features) of unit length."""
-        model = model or model_of(training.network, problem.task)
-        device = problem.train.device
+    def _centre(self, problem: Problem, training: Training, seed: int, model: Model) -> Tensor:
+        """Mean features of pure noise."""
+        public = torch.randn(_PUBLIC, *problem.task.shape, generator=stream(seed, "public"))
+        with torch.no_grad():
+            return self._raw(problem, training, seed, model)(public.to(problem.train.device)).mean(0)
+
+    def _raw(self, problem: Problem, training: Training, seed: int, model: Model) -> Callable[[Tensor], Tensor]:
+        """Features of all networks, side by side."""
         drawn = [initialise(training.network, problem.task, seed, "released", k) for k in range(self.networks)]
-        params = {key: torch.stack([one[key] for one in drawn]).to(device) for key in drawn[0]}
-        projection = torch.randn(self.networks * model.width, self.features, generator=stream(seed, "projection")).to(
-            device
-        )
-        public = torch.randn(_PUBLIC, *problem.task.shape, generator=stream(seed, "public")).to(device)
+        params = {key: torch.stack([one[key] for one in drawn]).to(problem.train.device) for key in drawn[0]}
 
         def raw(inputs: Tensor) -> Tensor:
             found: Tensor = each_network(lambda p: model.features(p, inputs), params)
             return found.movedim(0, 1).flatten(1)
 
-        with torch.no_grad():
-            centre = raw(public).mean(0)
+        return raw
+
+    def _features(
+        self, problem: Problem, training: Training, seed: int, model: Model, centre: Tensor
+    ) -> Callable[[Tensor], Tensor]:
+        r""":math:`\psi`, which the seed alone decides: (N, *shape) to (N, features) of unit length."""
+        raw = self._raw(problem, training, seed, model)
+        drawn = torch.randn(self.networks * model.width, self.features, generator=stream(seed, "projection"))
+        projection = drawn.to(problem.train.device)
 
         def psi(inputs: Tensor) -> Tensor:
             return torch.nn.functional.normalize((raw(inputs) - centre) @ projection)
