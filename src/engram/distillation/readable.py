@@ -1,7 +1,7 @@
 """Vectors as texts: for each sample the real texts, or the words, that the encoder puts where the sample is."""
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -34,15 +34,15 @@ _TRIED = {"words": 24, "real": 12}
 """Of those whose vectors promise most, encoded to see what they do."""
 
 _DRAFTS = {"words": 10_000, "real": 2_000}
-"""That are encoded for all samples, about."""
+"""That a network encodes for all samples, about; counting words costs nothing."""
 
-_PATIENCE, _GAIN = 4, 1e-3
-"""Parts that may be joined in vain: that turn the vector by less."""
+_PATIENCE, _GAIN = 4, 1e-4
+"""Parts that may be joined in vain: by which no larger share of the targets is explained."""
 
 _TEXTS = 10_000
 """Real texts among which parts are sought."""
 
-_FREEDOM = 20.0
+_FREEDOM, _RIDGE = 200.0, 1e-3
 _SEEDS = [2_000_001, 2_000_002, 2_000_003]
 _ROUNDED = 4
 
@@ -53,11 +53,12 @@ def readable(
     wording: Literal["words", "real"] = "words",
     watch: Callable[[float], None] | None = None,
 ) -> Readable:
-    r"""Find a text for each sample: parts joined one by one, each the one that turns the text's vector most to the sample's.
+    r"""Find a text for each sample, parts joined one by one: of those that turn its vector most to the sample's, the best.
 
-    .. math:: t \leftarrow t\,\Vert\,\arg\max_{p}\ \cos\big(f(t\,\Vert\,p) - \mu,\ x\big)
+    .. math:: t_i \leftarrow t_i\,\Vert\,\arg\max_{p \in P_i} w(t_i\,\Vert\,p), \qquad P_i = \text{best}_p \cos\big(f(t_i) + f(p),\ x_i\big)
 
-    Labels are then solved for (`label_solve`), since a text stands near its sample and not on it.
+    w is the cosine with the sample for a network f; for weighted words, the share of the targets that a readout in the span of all
+    texts so far explains. Labels are then solved for (`label_solve`), since a text stands near its sample and not on it.
 
     Args:
         engram: of texts.
@@ -93,9 +94,21 @@ def readable(
         parts = np.array(words, dtype=object)
         vectors = preprocessing.encode(parts)
     wanted, found = engram.samples.inputs.cpu(), []
-    most = min(_PARTS[wording], max(_LEAST, _DRAFTS[wording] // (_TRIED[wording] * len(wanted))))
+    # A network's vectors are followed closely; counted words are further away, and chosen for what they teach together.
+    teaches = _Span.of(problem) if isinstance(preprocessing.encoder, Topics) else None
+    texts = wanted.clone()
+    most = _PARTS[wording]
+    if not isinstance(preprocessing.encoder, Topics):
+        most = min(most, max(_LEAST, _DRAFTS[wording] // (_TRIED[wording] * len(wanted))))
     for k, one in enumerate(wanted):
-        found.append(_worded(one, parts, vectors, preprocessing, most, _TRIED[wording]))
+
+        def worth(drafts: Tensor, k: int = k) -> Tensor:
+            if teaches is None:
+                return torch.cosine_similarity(drafts, wanted[k][None])
+            return torch.stack([teaches.explained(torch.cat([texts[:k], one[None]])) for one in drafts])
+
+        text, texts[k] = _worded(one, parts, vectors, preprocessing, most, _TRIED[wording], worth)
+        found.append(text)
         if watch is not None:
             watch((k + 1) / len(wanted))
     view = Readable(tuple(found), tuple(map(tuple, engram.samples.targets.tolist())), wording == "real")
@@ -106,8 +119,8 @@ def readable(
     labels = tuple(tuple(round(v, _ROUNDED) for v in row) for row in main.targets.tolist())
     view = replace(view, labels=labels)
     said = outputs(fit(engram.training, problem.task, view.engram(engram).sets, _SEEDS), problem.validation)
-    worth = float(score(problem.metric, said, problem.validation.targets).mean())
-    return replace(view, validation=worth)
+    reached = float(score(problem.metric, said, problem.validation.targets).mean())
+    return replace(view, validation=reached)
 
 
 def with_readable(
@@ -121,24 +134,62 @@ def with_readable(
     return replace(engram, provenance=dict(engram.provenance) | {"readable": view.as_json()})
 
 
-def _worded(wanted: Tensor, parts: np.ndarray, vectors: Tensor, preprocessing: Encoded, most: int, tries: int) -> str:
-    """The text of one sample; parts are joined a little beyond the best, since an encoder's answers do not only rise."""
+def _worded(
+    wanted: Tensor,
+    parts: np.ndarray,
+    vectors: Tensor,
+    preprocessing: Encoded,
+    most: int,
+    tries: int,
+    worth: Callable[[Tensor], Tensor],
+) -> tuple[str, Tensor]:
+    """The text of one sample and its vector; parts are joined a little beyond the best, since what they teach does not only rise."""
     chosen: list[int] = []
-    now, best, text, tired = torch.zeros_like(wanted), -np.inf, "", 0
+    now, best, tired = torch.zeros_like(wanted), -np.inf, 0
+    text, kept = "", wanted
     while len(chosen) < min(most, len(parts)) and tired < _PATIENCE:
         # What a text of these parts would be if encoders averaged.
         promise = torch.cosine_similarity(len(chosen) * now + vectors, wanted[None])
         promise[chosen] = -torch.inf
         tried = promise.topk(min(tries, len(parts) - len(chosen))).indices.tolist()
-        texts = [" ".join(parts[[*chosen, one]]) for one in tried]
-        found = preprocessing.standardised(_fresh(preprocessing.encoder, texts))
-        fits = torch.cosine_similarity(found, wanted[None])
-        place = int(fits.argmax())
+        drafts = [" ".join(parts[[*chosen, one]]) for one in tried]
+        found = preprocessing.standardised(_fresh(preprocessing.encoder, drafts))
+        worths = worth(found)
+        place = int(worths.argmax())
         chosen.append(tried[place])
         now, tired = found[place], tired + 1
-        if float(fits[place]) > best + _GAIN:
-            best, text, tired = float(fits[place]), texts[place], 0
-    return text
+        if float(worths[place]) > best + _GAIN:
+            best, text, kept, tired = float(worths[place]), drafts[place], now, 0
+    return text, kept
+
+
+@dataclass(frozen=True, eq=False)
+class _Span:
+    """How much of the targets a readout explains that lies in the span of some vectors.
+
+    Args:
+        moments: (D, D) of the centred inputs of real rows, a mean over rows.
+        targets: (D, C) their products with centred targets.
+        total: variance of the targets.
+    """
+
+    moments: Tensor
+    targets: Tensor
+    total: float
+
+    @classmethod
+    def of(cls, problem: Problem) -> "_Span":
+        """Measured on at most so many rows as are sought among."""
+        x, y, w = few(problem.train, _TEXTS).batch(slice(None))
+        weights = (torch.ones(len(x)) if w is None else w.cpu())[:, None] / len(x)
+        x, y = (part.cpu() - (weights * part.cpu()).sum(0) / weights.sum() for part in (x.flatten(1), y))
+        return cls((weights * x).T @ x, (weights * x).T @ y, float((weights * y.square()).sum()))
+
+    def explained(self, vectors: Tensor) -> Tensor:
+        """The share of the targets' variance, between 0 and 1."""
+        gram, reads = vectors @ self.moments @ vectors.T, vectors @ self.targets
+        ridge = _RIDGE * gram.diagonal().mean() * torch.eye(len(gram))
+        return (reads * torch.linalg.solve(gram + ridge, reads)).sum() / self.total
 
 
 def _fresh(encoder: Encoder, texts: list[str]) -> Any:
