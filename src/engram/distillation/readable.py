@@ -126,8 +126,10 @@ def readable(
 def with_readable(
     engram: Engram, problem: Problem, wording: Wording, watch: Callable[[float], None] | None = None
 ) -> Engram:
-    """The engram with its readable view, where it is of texts and one is wanted."""
+    """The engram with its readable view, where it is of texts and one is wanted; never of samples that were promised to look no more."""
     encoder = getattr(engram.preprocessing, "encoder", None)
+    if "guarantee" in engram.provenance:
+        return engram
     if wording == "none" or encoder is None or encoder.takes != "texts" or not engram.labelled:
         return engram
     view = readable(engram, problem, wording, watch)
