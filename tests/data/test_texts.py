@@ -447,3 +447,11 @@ def test_languages_that_part_no_words_are_read_by_letters(tmp_path):
     assert memory.provenance["select_score"] > 0.8
     loaded = engram.load(memory.save(tmp_path / "x.engram"))
     assert np.array_equal(loaded.replay().predict(texts[:9]), memory.replay().predict(texts[:9]))
+
+
+@pytest.mark.parametrize("word", ["dsa", "mtt", "lgm", "linear-gradient-matching", "herding"])
+def test_papers_settings_run_on_texts_or_say_why_not(news, word):
+    memory = distill(news, word, budget=PerClass(1), steps=3, quick=word in ("dsa", "mtt", "lgm"))
+    assert memory.items == 2
+    with pytest.raises(engram.EngramError, match="formation is for images"):
+        distill(news, "idc", steps=1)

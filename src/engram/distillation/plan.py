@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Self, get_args
 
+from ..data.preprocessing.encoded import Encoded
 from ..data.preprocessing.series import Series
 from ..data.problem import Problem
 from ..errors import BudgetError, SettingError
@@ -109,8 +110,8 @@ class Plan:
         chosen = method_of(method, usual, quick) if isinstance(method, str) else method or usual
         if quick and own is None and steps is None:
             steps = -(-chosen.steps // _QUICK)
-        if isinstance(method, str) and isinstance(problem.preprocessing, Series):
-            # Papers' settings are for images: of series there is nothing to rotate, and a convolution of images reads none.
+        if isinstance(method, str) and isinstance(problem.preprocessing, Series | Encoded):
+            # Papers' settings are for images: of series and vectors there is nothing to rotate, and a convolution of images reads none.
             chosen, own = (replace(chosen, augment="") if hasattr(chosen, "augment") else chosen), None  # type: ignore[type-var]
         chosen = with_steps(chosen, steps)
         network = parse("networks", network) if isinstance(network, str) else network or (None if quick else own)
