@@ -13,8 +13,9 @@ from torch import Tensor
 
 from ..data.problem import Problem
 from ..data.split import Split
+from ..distillation.artefact import as_engram
 from ..distillation.batches import few
-from ..distillation.distiller import distill
+from ..distillation.loop import run
 from ..distillation.method import Method
 from ..distillation.methods.random import Random
 from ..distillation.plan import Plan
@@ -136,7 +137,7 @@ def audit(
         SettingError: fewer than four shadows, or an engram that cannot be distilled again.
 
     Example:
-        >>> from engram import PerClass, load_problem
+        >>> from engram import PerClass, distill, load_problem
         >>> wine = load_problem("wine")
         >>> found = audit(distill(wine, "random", budget=PerClass(1)), wine, shadows=0)
         >>> found.leaks, found.nearest["copies"]
@@ -234,15 +235,21 @@ def _shadow(plan: Plan, problem: Problem, rows: Split, k: int, seed: int) -> dic
     """What one half teaches, said of all rows."""
     member = _half(problem, k, seed)
     part = replace(problem, train=problem.train.rows(torch.nonzero(member).flatten().to(problem.train.device)))
-    how: dict[str, Any] = {"budget": plan.budget, "training": plan.training, "seed": plan.seed + 1 + k}
-    memory = distill(part, plan.method, precision=plan.precision, throw=False, **how)
+    plan = replace(plan, seed=plan.seed + 1 + k)
+    memory = _distilled(plan, part)
     found = {"inside": few(replace(problem.train, targets=member.to(problem.train.device)), _MOST).targets.cpu().bool()}
     found |= _looked_at("engram", memory, problem, rows)
-    random = distill(part, Random(), precision=Precision.FLOAT32, throw=False, **how)
-    found |= _looked_at("random", random, problem, rows)
+    random = replace(plan, method=Random(), precision=Precision.FLOAT32)
+    found |= _looked_at("random", _distilled(random, part), problem, rows)
     steps = min(_STEPS, full_steps(part))
-    network = train_full(part, plan.training.network, [plan.seed + k], steps).fitted
+    network = train_full(part, plan.training.network, [plan.seed], steps).fitted
     return found | {"network.replay": _sure(network, rows)}
+
+
+def _distilled(plan: Plan, problem: Problem) -> Engram:
+    """The samples alone: nobody exports them, or reads their provenance."""
+    *_, (final, _) = run(plan, problem)
+    return as_engram(final.best, problem, plan.training, plan.precision)
 
 
 def _looked_at(name: str, memory: Engram, problem: Problem, rows: Split) -> dict[str, Tensor]:
