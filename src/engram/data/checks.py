@@ -21,6 +21,7 @@ __all__ = [
     "numeric",
     "pair",
     "require_finite",
+    "require_one_level",
     "single",
     "two_of",
 ]
@@ -65,6 +66,12 @@ def check_task(task: str | None) -> None:
         raise SettingError(f"task is {task!r}; it takes 'classification', 'regression' or None")
 
 
+def require_one_level(frame: pd.DataFrame, what: str) -> None:
+    """Refuse columns that are named by more than one word each."""
+    if isinstance(frame.columns, pd.MultiIndex):
+        raise DataError(f"{what} columns of several levels: name each by one word")
+
+
 def two_of(given: Any, what: str) -> tuple[Any, Any]:
     """Inputs and targets of a split that was given."""
     if isinstance(given, tuple | list) and len(given) == 2:
@@ -74,14 +81,10 @@ def two_of(given: Any, what: str) -> tuple[Any, Any]:
 
 def pair(x: Any, y: Any, what: str) -> tuple[Any, np.ndarray]:
     """Inputs (an array or a DataFrame) and targets (an array), one of each for every row."""
-    if hasattr(x, "tocsr"):
-        raise DataError(f"{what} inputs are a sparse matrix: call toarray(), if that fits in memory")
-    if isinstance(x, pd.DataFrame) and isinstance(x.columns, pd.MultiIndex):
-        raise DataError(f"{what} inputs have columns of several levels: name each by one word")
-    if is_texts(x):
-        x = as_texts(x, f"{what} inputs")
-    elif not isinstance(x, pd.DataFrame):
-        x = as_array(x, f"{what} inputs")
+    if isinstance(x, pd.DataFrame):
+        require_one_level(x, f"{what} inputs have")
+    else:
+        x = as_texts(x, f"{what} inputs") if is_texts(x) else as_array(x, f"{what} inputs")
     y = as_array(y, f"{what} targets")
     if y.ndim == 2 and y.shape[1] == 1:
         y = y[:, 0]
@@ -156,7 +159,10 @@ def as_texts(raw: Any, what: str) -> np.ndarray:
 
 def is_texts(raw: Any) -> bool:
     """Whether inputs are a flat list, array or column whose first value is a text."""
-    if isinstance(raw, pd.DataFrame | Tensor) or not hasattr(raw, "__len__") or isinstance(raw, str) or len(raw) == 0:
+    # The length of a sparse matrix is ambiguous.
+    if isinstance(raw, pd.DataFrame | Tensor | str) or hasattr(raw, "tocsr") or not hasattr(raw, "__len__"):
+        return False
+    if len(raw) == 0:
         return False
     if isinstance(raw, np.ndarray | pd.Series) and (raw.ndim != 1 or raw.dtype.kind not in "OU"):
         return False
@@ -193,13 +199,7 @@ def as_array(value: Any, what: str) -> np.ndarray:
 def _plain_tensor(value: Tensor, what: str) -> np.ndarray:
     """A tensor of numbers as an array."""
     if value.layout is not torch.strided or value.is_quantized or value.device.type == "meta":
-        kind = (
-            "quantised"
-            if value.is_quantized
-            else "on the meta device"
-            if value.device.type == "meta"
-            else str(value.layout)
-        )
+        kind = "quantised" if value.is_quantized else f"{value.layout} on the {value.device.type} device"
         raise DataError(
             f"{what} are a tensor that holds no plain numbers ({kind}): call to_dense() or dequantize() first"
         )

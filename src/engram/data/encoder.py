@@ -4,8 +4,10 @@ import hashlib
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal, Protocol
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
@@ -171,6 +173,9 @@ class Frozen:
 _OPEN: list[Opened] = []
 """Those of this process: files only name theirs."""
 
+_RUNNING: WeakKeyDictionary[Frozen, Opened] = WeakKeyDictionary()
+"""Which of them is which."""
+
 
 def open_encoder(given: Any, name: str = "") -> Opened:
     """Open an encoder, so that problems can be posed in its vectors, and engrams that were find it.
@@ -193,7 +198,7 @@ def open_encoder(given: Any, name: str = "") -> Opened:
     if isinstance(given, Opened):
         opened = given
     elif isinstance(given, str | os.PathLike):
-        opened = _from_path(Path(given))
+        opened = _from_path(Path(given).resolve())
     elif callable(given):
         call = given.eval() if isinstance(given, torch.nn.Module) else given
         opened = Opened(call, name or getattr(given, "__name__", type(given).__name__))
@@ -244,7 +249,9 @@ def _said(opened: Opened, reads: Preprocessing | None) -> np.ndarray:
 
 
 def _running(encoder: Frozen) -> Opened:
-    """The open encoder that says what this one said."""
+    """The open encoder that says what this one said; it is asked once."""
+    if (last := _RUNNING.get(encoder)) in _OPEN:
+        return last
     for opened in reversed(_OPEN):
         if opened.takes not in (None, encoder.takes):
             continue
@@ -253,6 +260,7 @@ def _running(encoder: Frozen) -> Opened:
         except SettingError:
             continue
         if said.shape == encoder.says.shape and _cosine(said, encoder.says.float().numpy()) > _ALIKE:
+            _RUNNING[encoder] = opened
             return opened
     raise DataError(
         f"inputs pass through the encoder {encoder.name!r}, which no file holds: pass --encoder PATH (open_encoder(...) in "
@@ -277,7 +285,9 @@ def _answers(call: Callable[[Any], Any], some: Any) -> np.ndarray:
     return np.asarray(found.detach().cpu() if isinstance(found, Tensor) else found, dtype=np.float32)
 
 
+@cache
 def _from_path(path: Path) -> Opened:
+    """Opened once in a process."""
     for word in names("encoders"):
         kind: Any = load("encoders", word)
         if kind.claims(path):

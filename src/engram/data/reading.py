@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from ..errors import DataError, UnknownNameError, nearest
-from .checks import as_array, is_classification
+from .checks import as_array, is_classification, require_one_level
 
 __all__ = ["Reading", "checked", "named_splits", "require_known", "targets_of"]
 
@@ -43,8 +43,7 @@ class Reading:
 
 def checked(frame: pd.DataFrame, how: Reading, where: str) -> pd.DataFrame:
     """The table with names that are words, if it has what is asked of it; without rows that lack a target, where they are dropped."""
-    if isinstance(frame.columns, pd.MultiIndex):
-        raise DataError(f"{where} has columns of several levels: name each by one word")
+    require_one_level(frame, f"{where} has")
     frame = frame.rename(columns=str).reset_index(drop=True)
     twice = frame.columns[frame.columns.duplicated()]
     if len(twice):

@@ -49,6 +49,9 @@ class VectorCache:
                         vector = np.frombuffer(stored, np.float32)
                         if len(vector) == self.size and np.isfinite(vector).all():
                             found[key] = vector
+        except sqlite3.OperationalError:
+            # Another process writes, or the disk is away: nothing is known now, and nothing is damaged.
+            return {}
         except (sqlite3.DatabaseError, ValueError, TypeError):
             self.path.unlink(missing_ok=True)
             return {}

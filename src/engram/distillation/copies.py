@@ -1,10 +1,8 @@
 """Samples that are nearly somebody's row."""
 
-import torch
-from torch import Tensor
-
 from ..data.problem import Problem
 from ..memory.engram import Engram
+from ..numerics.distances import nearest_distances
 from .batches import few
 
 __all__ = ["copies"]
@@ -33,10 +31,5 @@ def copies(engram: Engram, problem: Problem) -> int:
     """
     parts = few(problem.train, _TRAIN), few(problem.select, _HELD_OUT)
     train, held_out = (part.batch(slice(None))[0].flatten(1) for part in parts)
-    usual = _nearest(held_out, train).min() / 2
-    return int((_nearest(engram.samples.inputs.flatten(1).to(train), train) < usual).sum())
-
-
-def _nearest(some: Tensor, others: Tensor) -> Tensor:
-    """Distances to the nearest of others, a batch at a time."""
-    return torch.cat([torch.cdist(part, others).min(1).values for part in some.split(256)])
+    usual = nearest_distances(held_out, train).min() / 2
+    return int((nearest_distances(engram.samples.inputs.flatten(1).to(train), train) < usual).sum())

@@ -11,6 +11,7 @@ from ..data.problem import Problem
 from ..errors import DataError, SettingError
 from ..learning.fitting import fit
 from ..learning.network import Network
+from ..learning.training import Training
 from ..memory.engram import Engram
 from ..memory.readable import Readable
 from ..spec import encode
@@ -164,19 +165,11 @@ def _rows(
     training = engram.training if protocol.network is None else engram.training.on(protocol.network)
     baselines = Baselines(engram, problem, training, tuple(seeds))
     if "engram" in missing:
-        begun = time.perf_counter()
-        fitted = fit(training, problem.task, engram.sets, seeds)
-        seconds = (time.perf_counter() - begun) / len(seeds)
-        runs, recall = scores_and_recall_on_test(fitted, problem)
-        yield "engram", Row(runs, engram.items, engram.canvas_bytes, seconds, recall=recall)
+        yield "engram", _replayed(engram, problem, training, seeds, engram.canvas_bytes)
     view = Readable.of(engram)
     if "readable" in missing and view is not None:
-        begun = time.perf_counter()
-        fitted = fit(training, problem.task, view.engram(engram).sets, seeds)
-        seconds = (time.perf_counter() - begun) / len(seeds)
-        runs, recall = scores_and_recall_on_test(fitted, problem)
         note = "texts of the data" if view.real else "words of the vocabulary"
-        yield "readable", Row(runs, len(view.texts), view.bytes, seconds, note, recall)
+        yield "readable", _replayed(view.engram(engram), problem, training, seeds, view.bytes, note)
     if {"full", *TAUGHT} & set(missing):
         # The ceiling, and at once the rows that its networks label, so that a run cut short seldom trains it again.
         steps = full_steps(problem) if protocol.full_steps is None else protocol.full_steps
@@ -192,6 +185,15 @@ def _rows(
             yield name, judged_by(learner, teacher, engram, problem, baselines)
         elif name not in ("engram", "full", "readable", *TAUGHT):
             yield name, baselines.row(name)
+
+
+def _replayed(engram: Engram, problem: Problem, training: Training, seeds: list[int], size: int, note: str = "") -> Row:
+    """Networks taught by the samples."""
+    begun = time.perf_counter()
+    fitted = fit(training, problem.task, engram.sets, seeds)
+    seconds = (time.perf_counter() - begun) / len(seeds)
+    runs, recall = scores_and_recall_on_test(fitted, problem)
+    return Row(runs, engram.items, size, seconds, note, recall)
 
 
 def _ceiling(problem: Problem, full: Full) -> Row:

@@ -1,4 +1,4 @@
-"""How far two gradients are apart."""
+"""How far two gradients are apart, and points from the nearest of others."""
 
 from typing import Literal
 
@@ -7,7 +7,7 @@ from torch import Tensor
 
 from .optimizers import Params
 
-__all__ = ["Grain", "cosine_distance"]
+__all__ = ["Grain", "cosine_distance", "nearest_distances"]
 
 Grain = Literal["unit", "layer", "whole"]
 """What has a direction of its own: each output unit of a layer, each layer, or the gradient as a whole."""
@@ -44,3 +44,20 @@ def cosine_distance(one: Params, other: Params, grain: Grain = "layer") -> Tenso
     unit = lambda g: g / (g.square().sum(1, keepdim=True) + 1e-24).sqrt()  # noqa: E731
     silent = lambda a, b: ((a == 0) & (b == 0)).all(1)  # noqa: E731
     return torch.cat([1 - (unit(a) * unit(b)).sum(1) - silent(a, b).to(a) for a, b in pairs]).sum()
+
+
+def nearest_distances(some: Tensor, others: Tensor) -> Tensor:
+    """Distances to the nearest of others, a batch at a time.
+
+    Args:
+        some: (N, d).
+        others: (M, d).
+
+    Returns:
+        (N,).
+
+    Example:
+        >>> nearest_distances(torch.tensor([[0.0], [5.0]]), torch.tensor([[1.0], [7.0]]))
+        tensor([1., 2.])
+    """
+    return torch.cat([torch.cdist(part, others).min(1).values for part in some.split(256)])

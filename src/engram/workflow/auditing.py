@@ -1,7 +1,6 @@
 """What a file leaks: how near its samples stand to real rows, and how well an attacker with shadows tells who was learnt from."""
 
 import json
-import math
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -28,9 +27,11 @@ from ..memory.container import read_tensors, write_tensors
 from ..memory.contents import raw_content
 from ..memory.engram import Engram
 from ..memory.run_folder import RunFolder
+from ..numerics.distances import nearest_distances
 from ..random import stream
 from ..samples.budget import Precision
 from ..spec import decode
+from .estimate import in_words
 from .progress import LOGGER, Progress, Watch
 
 __all__ = ["Audit", "audit", "distances"]
@@ -166,10 +167,8 @@ def audit(
                 folder.folder.mkdir(exist_ok=True)
                 write_tensors(_place(folder, k), found, _said(engram, k, seed), force=True)
             if k == 0:
-                left = (time.perf_counter() - begun) * (shadows - 1)
-                LOGGER.info(
-                    "a shadow takes %.0f s: about %.0f minutes more", left / (shadows - 1), math.ceil(left / 60)
-                )
+                each = time.perf_counter() - begun
+                LOGGER.info("a shadow takes %s: about %s more", in_words(each), in_words((shadows - 1) * each))
         kept.append(found)
         seen(Progress("shadowing", (k + 1) / shadows))
     inside = torch.stack([one["inside"] for one in kept])
@@ -200,9 +199,9 @@ def distances(engram: Engram, problem: Problem) -> dict[str, Any]:
     x, others = (part.batch(slice(None))[0].flatten(1).cpu() for part in (train, held))
     own = engram.samples.inputs.flatten(1).cpu()
     scale = x.shape[1] ** 0.5
-    mine, usual = (_nearest(some, x) / scale for some in (own, others))
+    mine, usual = (nearest_distances(some, x) / scale for some in (own, others))
     equal = torch.randperm(len(x), generator=stream(0, "audit"))[: len(others)]
-    nearer = (_nearest(own, x[equal]) < _nearest(own, others)).double()
+    nearer = (nearest_distances(own, x[equal]) < nearest_distances(own, others)).double()
     return {
         "samples": _three(mine),
         "held_out": _three(usual),
@@ -214,11 +213,6 @@ def distances(engram: Engram, problem: Problem) -> dict[str, Any]:
 
 def _three(values: Tensor) -> list[float]:
     return [round(float(values.quantile(q)), 4) for q in (0.0, 0.5, 1.0)]
-
-
-def _nearest(some: Tensor, others: Tensor) -> Tensor:
-    """Distances to the nearest of others, a batch at a time."""
-    return torch.cat([torch.cdist(part, others).min(1).values for part in some.split(256)])
 
 
 def _plan(engram: Engram, problem: Problem) -> Plan:
@@ -255,7 +249,7 @@ def _distilled(plan: Plan, problem: Problem) -> Engram:
 def _looked_at(name: str, memory: Engram, problem: Problem, rows: Split) -> dict[str, Tensor]:
     fitted = fit(memory.training, problem.task, memory.sets, _SEEDS)
     x, *_ = rows.batch(slice(None))
-    near = _nearest(x.flatten(1).cpu(), memory.samples.inputs.flatten(1).cpu())
+    near = nearest_distances(x.flatten(1).cpu(), memory.samples.inputs.flatten(1).cpu())
     # A copy is not merely near.
     return {f"{name}.replay": _sure(fitted, rows), f"{name}.nearness": -(near + _COPY).log()}
 

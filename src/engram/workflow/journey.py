@@ -194,6 +194,7 @@ class _Journey:
         memory, scores = self.finished() if resume else None, None
         if memory is None:
             memory = self.distil(resume, device)
+        memory = self.worded(memory)
         if self.protocol is not None:
             scores, memory = judge(memory, self.problem, self.protocol, self.out, self.folder, self.watch)
         seconds = self.folder.seconds(memory)
@@ -247,8 +248,6 @@ class _Journey:
                     saved = time.perf_counter()
             assert current is not None
             memory = engram_of(current, plan, problem)
-            with never_fatal("the samples could not be said in words"):
-                memory = with_readable(memory, problem, self.readable, stage("wording", self.watch))
             memory.save(self.out, force=True)
         except BaseException as error:
             # Whatever it is, Ctrl-C, a callback of the caller's or a full disk: the work so far is kept.
@@ -271,6 +270,16 @@ class _Journey:
             LOGGER.warning("the loss was not finite (%s); the last good state was kept: lower the rate", current.status)
         for note in memory.provenance["notes"][len(problem.notes) :]:
             LOGGER.warning("%s", note)
+        return memory
+
+    def worded(self, memory: Engram) -> Engram:
+        """The engram with its readable view, which is added to the file that is written already."""
+        if "readable" not in memory.provenance:
+            with never_fatal("the samples could not be said in words"):
+                said = with_readable(memory, self.problem, self.readable, stage("wording", self.watch))
+                if said is not memory:
+                    said.save(self.out, force=True)
+                return said
         return memory
 
     def begun(self, resume: bool, device: str) -> Run | None:

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ...errors import DataError, SettingError
+from ..folders import pose_folder
 from ..pictures import stack
 from ..problem import Problem
 
@@ -43,37 +44,12 @@ class Images:
 
     def load(self, seed: int) -> Problem:
         """Read and split."""
-        root = Path(self.path)
-        if (root / "train").is_dir() and (root / "test").is_dir():
-            train, test = _labelled(root / "train", self.size), _labelled(root / "test", self.size)
-            val = next((root / n for n in ("select", "val", "validation") if (root / n).is_dir()), None)
-            return Problem.from_arrays(
-                *train,
-                test=test,
-                select=_labelled(val, self.size) if val else None,
-                name=root.name,
-                seed=seed,
-                task="classification",
-            )
-        return Problem.from_arrays(*_labelled(root, self.size), name=root.name, seed=seed, task="classification")
+        read = lambda files, folder: _read(files, str(folder), self.size)  # noqa: E731
+        return pose_folder(Path(self.path), _is_image, read, "image", ", ".join(_ENDINGS), seed)
 
     def raw(self) -> Any:
         """All images of the folder and its sub-folders, in order of their names."""
         return _read(sorted(filter(_is_image, Path(self.path).rglob("*"))), self.path, self.size)
-
-
-def _labelled(root: Path, size: int | None) -> tuple[np.ndarray, np.ndarray]:
-    folders = sorted(p for p in root.iterdir() if p.is_dir() and not p.name.startswith("."))
-    if len(folders) < 2:
-        raise DataError(f"{root} has {len(folders)} sub-folders: it needs one sub-folder of images for each class")
-    files, labels = [], []
-    for folder in folders:
-        found = sorted(filter(_is_image, folder.iterdir()))
-        if not found:
-            raise DataError(f"{folder} has no image ({', '.join(_ENDINGS)}): add some or remove the folder")
-        files += found
-        labels += [folder.name] * len(found)
-    return _read(files, str(root), size), np.array(labels)
 
 
 def _is_image(path: Path) -> bool:

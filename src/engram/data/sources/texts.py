@@ -4,9 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-import numpy as np
-
 from ...errors import DataError
+from ..folders import pose_folder
 from ..problem import Problem
 
 __all__ = ["Texts"]
@@ -35,37 +34,13 @@ class Texts:
 
     def load(self, seed: int) -> Problem:
         """Read and split."""
-        root = Path(self.path)
-        if (root / "train").is_dir() and (root / "test").is_dir():
-            val = next((root / n for n in ("select", "val", "validation") if (root / n).is_dir()), None)
-            return Problem.from_arrays(
-                *_labelled(root / "train"),
-                test=_labelled(root / "test"),
-                select=_labelled(val) if val else None,
-                name=root.name,
-                seed=seed,
-                task="classification",
-            )
-        return Problem.from_arrays(*_labelled(root), name=root.name, seed=seed, task="classification")
+        read = lambda files, folder: [_read(file) for file in files]  # noqa: E731
+        return pose_folder(Path(self.path), _is_text, read, "text", _ENDING, seed)
 
     def raw(self) -> Any:
         """All texts of the folder and its sub-folders, in order of their names."""
         files = sorted(filter(_is_text, Path(self.path).rglob("*")))
         return [_read(file) for file in files]
-
-
-def _labelled(root: Path) -> tuple[list[str], np.ndarray]:
-    folders = sorted(p for p in root.iterdir() if p.is_dir() and not p.name.startswith("."))
-    if len(folders) < 2:
-        raise DataError(f"{root} has {len(folders)} sub-folders: it needs one sub-folder of texts for each class")
-    texts, labels = [], []
-    for folder in folders:
-        found = sorted(filter(_is_text, folder.iterdir()))
-        if not found:
-            raise DataError(f"{folder} has no text ({_ENDING}): add some or remove the folder")
-        texts += [_read(file) for file in found]
-        labels += [folder.name] * len(found)
-    return texts, np.array(labels)
 
 
 def _is_text(path: Path) -> bool:
