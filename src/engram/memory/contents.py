@@ -30,7 +30,9 @@ def raw_content(engram: Engram) -> str:
     parts += [f"{len(encoder.words):,} words of at least five texts"] if isinstance(encoder, Topics) else []
     view = Readable.of(engram)
     if view is not None:
-        parts.append(f"{len(view.texts)} texts made of {'texts of the data' if view.real else 'such words'}")
+        parts.append(
+            f"{len(view.texts)} texts made of {'texts of the data' if view.real else 'words of at least five texts'}"
+        )
     columns = getattr(engram.preprocessing, "columns", ())
     parts += [f"{len(c.values)} categories of {c.name}" for c in columns if hasattr(c, "values")]
     named = [c.name for c in columns]
