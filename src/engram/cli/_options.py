@@ -76,6 +76,12 @@ def source_options(function: Callable[..., Any]) -> Callable[..., Any]:
             "--drop", multiple=True, metavar="COLUMN", callback=_several, help="A column that is no input; repeat."
         ),
         click.option(
+            "--classes",
+            metavar="A,B,...",
+            callback=_listed,
+            help="The only classes; rows of others are left out. All if absent.",
+        ),
+        click.option(
             "--task", type=click.Choice(["classification", "regression"]), help="Read off the target if absent."
         ),
         click.option("--split", metavar="COLUMN", help="Column that says train, test (and select) for each row."),

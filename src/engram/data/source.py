@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
@@ -9,6 +10,7 @@ from typing import Any, ClassVar, Protocol
 from ..errors import DataError, SettingError, UnknownNameError, nearest
 from ..spec import load, names, parse
 from .encoder import Watch, open_encoder
+from .part import of_classes
 from .problem import Problem
 
 __all__ = ["Source", "find", "load_problem", "raw_inputs"]
@@ -80,6 +82,7 @@ def load_problem(
     seed: int = 0,
     metric: str | None = None,
     encoder: Any = None,
+    classes: Sequence[str] | None = None,
     watch: Watch | None = None,
     **settings: Any,
 ) -> Problem:
@@ -90,6 +93,7 @@ def load_problem(
         seed: of the split, where the data are not split.
         metric: by which it is chosen and judged (`Problem.scored_by`); by the task when None.
         encoder: through which texts or images are seen (`Problem.through`): a path, or anything that can be called.
+        classes: the only ones; rows of others are left out. All when None.
         watch: called with the share of the vectors that is computed.
         settings: `target`, `group`, `split`, `task`.
 
@@ -109,6 +113,8 @@ def load_problem(
     problem = source.load(seed)
     if encoder is not None:
         problem = problem.through(encoder, watch)
+    if classes is not None:
+        problem = of_classes(problem, classes)
     return problem if metric is None else problem.scored_by(metric)
 
 
