@@ -79,6 +79,7 @@ def fit(
     sets: Mapping[str, Rows] | Sequence[Mapping[str, Rows]],
     seeds: Sequence[int],
     observe: Observer | None = None,
+    start: Params | None = None,
 ) -> Fitted:
     """Train one fresh network per seed, all at once.
 
@@ -89,6 +90,7 @@ def fit(
         seeds: one network each. Parameters and batches depend on a network's own seed; dropout also on those
             trained beside it.
         observe: sees the networks while they learn.
+        start: stacked parameters that are not drawn but given: those of a network that learnt something else before.
 
     Returns:
         The trained networks.
@@ -110,7 +112,7 @@ def fit(
     model = model_of(training.network, task)
     known = sets if isinstance(sets, Mapping) else {k: Stacked(tuple(own[k] for own in sets)) for k in sets[0]}
     device = next(iter(known.values())).device
-    params = stack([initialise(training.network, task, seed) for seed in seeds])
+    params = stack([initialise(training.network, task, seed) for seed in seeds]) | (start or {})
     params = {key: value.to(device) for key, value in params.items()}
     for number, phase in enumerate(training.phases):
         if phase.data not in known:
