@@ -15,6 +15,7 @@ WINGS = (
     "memory",
     "distillation",
     "evaluation",
+    "reuse",
     "verification",
     "benchmark",
     "report",

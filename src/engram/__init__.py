@@ -43,6 +43,10 @@ if TYPE_CHECKING:
     from .learning.training import Training
     from .memory.engram import Engram, load
     from .memory.model import load_model
+    from .reuse.continual import continual
+    from .reuse.replay_memory import ReplayMemory
+    from .reuse.search import search
+    from .reuse.transfer import transfer
     from .samples.budget import Bytes, Items, PerClass
     from .workflow.auditing import audit
     from .workflow.journey import run
@@ -58,8 +62,10 @@ _HOME = {
     "Problem": "data",
     "Progress": "workflow",
     "Protocol": "evaluation",
+    "ReplayMemory": "reuse.replay_memory",
     "Training": "learning",
     "audit": "workflow.auditing",
+    "continual": "reuse.continual",
     "distill": "distillation",
     "evaluate": "evaluation",
     "iterate": "distillation",
@@ -68,6 +74,8 @@ _HOME = {
     "load_problem": "data",
     "open_encoder": "data.encoder",
     "run": "workflow",
+    "search": "reuse.search",
+    "transfer": "reuse.transfer",
 }
 
 __all__ = [
@@ -80,8 +88,10 @@ __all__ = [
     "Problem",
     "Progress",
     "Protocol",
+    "ReplayMemory",
     "Training",
     "audit",
+    "continual",
     "distill",
     "evaluate",
     "iterate",
@@ -90,6 +100,8 @@ __all__ = [
     "load_problem",
     "open_encoder",
     "run",
+    "search",
+    "transfer",
 ]
 
 

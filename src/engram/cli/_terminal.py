@@ -26,6 +26,7 @@ __all__ = [
     "conclude",
     "emit",
     "listen",
+    "plus_minus",
     "progress",
     "say",
     "scores_table",
@@ -141,12 +142,12 @@ def scores_table(scores: Any, title: str, found: Any, over: str = "networks") ->
             label = {"full": "all data", "readable": "its readable view"}.get(
                 name, name.removesuffix("_bytes").replace("_", " ")
             )
-            gap = "" if name == "engram" else _plus_minus(value["difference"], signed=True)
+            gap = "" if name == "engram" else plus_minus(value["difference"], signed=True)
             table.add_row(
                 label,
                 f"{row.items:,}",
                 f"{row.bytes:,}",
-                _plus_minus(value),
+                plus_minus(value),
                 gap,
                 style="bold green" if name == "engram" else None,
             )
@@ -187,8 +188,8 @@ def _panel_table(panel: Any) -> Table:
     for heading in ("learner", "engram", "random", "k-means", "engram - better"):
         table.add_column(heading, justify="left" if heading == "learner" else "right", no_wrap=True)
     for name, row in panel.as_json()["learners"].items():
-        cells = [_plus_minus(row[teacher], digits=3) for teacher in TEACHERS]
-        table.add_row(name, *cells, _plus_minus(row["gain"], signed=True, digits=3))
+        cells = [plus_minus(row[teacher], digits=3) for teacher in TEACHERS]
+        table.add_row(name, *cells, plus_minus(row["gain"], signed=True, digits=3))
     return table
 
 
@@ -199,6 +200,7 @@ def _caption(scores: Any, over: str) -> str:
     return f"test {scores.metric}, mean ± standard error over {n} {over}{drawn}{which}"
 
 
-def _plus_minus(value: Mapping[str, Any], signed: bool = False, digits: int = 4) -> str:
+def plus_minus(value: Mapping[str, Any], signed: bool = False, digits: int = 4) -> str:
+    """A mean with its standard error, where it has one."""
     mean = f"{value['mean']:{'+' if signed else ''}.{digits}f}"
     return mean if value["sem"] is None else f"{mean} ± {value['sem']:.{digits}f}"

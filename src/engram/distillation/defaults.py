@@ -25,7 +25,7 @@ from .methods.distribution_matching import DistributionMatching
 from .methods.kernel_matching import KernelMatching
 from .methods.performance_matching import PerformanceMatching
 
-__all__ = ["Teaches", "method", "network", "precision", "training"]
+__all__ = ["Teaches", "learning_network", "method", "network", "precision", "training"]
 
 _TILES = 2
 """Along a side of a stored image."""
@@ -71,6 +71,20 @@ def network(problem: Problem) -> Network:
     if _large(problem):
         return ConvNet() if problem.train.device.type == "cuda" else ConvNet(width=32)
     return ConvNet(width=64, depth=2, norm="group")
+
+
+def learning_network(problem: Problem) -> Network:
+    """The architecture for a problem where features shall be learnt: the default one, unless its features stay as drawn.
+
+    Example:
+        >>> from engram import load_problem
+        >>> learning_network(load_problem("cylinder-bell-funnel"))
+        FCN(width=64)
+    """
+    found = network(problem)
+    if not getattr(found, "fixed_features", False):
+        return found
+    return FCN() if len(problem.task.shape) == 2 else MLP()
 
 
 def training(problem: Problem, architecture: Network | None = None, method: Method | None = None) -> Training:

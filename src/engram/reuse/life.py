@@ -1,0 +1,184 @@
+"""One learner's life: experience after experience, with one kind of memory."""
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from ..data.metrics import score
+from ..data.rows import Batch
+from ..data.split import Split
+from ..distillation.method import Method
+from ..learning.fitting import Fitted, outputs
+from ..learning.network import model_of
+from ..numerics.optimizers import Params
+from .experiences import Experience
+from .keeping import keep
+from .learner import Buffer, Learner
+
+__all__ = ["Life", "Lived", "Way"]
+
+Way = Literal["beside", "alone"]
+"""New rows and memories in every step (experience replay); or a fresh network from the memory alone, what came last included (GDumb)."""
+
+
+@dataclass(frozen=True)
+class Lived:
+    """One learner's life.
+
+    Args:
+        memory: of `MEMORIES`.
+        way: how it learns from it.
+        seed: of order, draws and network.
+        score: mean score over the test rows of all experiences, at the end.
+        select: the same on validation rows, by which ways are chosen.
+        forgetting: mean over all experiences but the last of the score right after it was learnt, less that at the end.
+        forward: mean over all experiences but the first of the score right before it is learnt, less that of a fresh network; None
+            where classes are new, or all is learnt from the memory alone.
+        bytes: of the memory at the end.
+        seconds: of keeping and learning.
+    """
+
+    memory: str
+    way: str
+    seed: int
+    score: float
+    select: float
+    forgetting: float
+    forward: float | None
+    bytes: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Life:
+    """The experiences of one seed with one memory.
+
+    Args:
+        lives: what is learnt, in order.
+        memory: what is kept of the past.
+        size: bytes of all of it.
+        by: how the experiences were cut.
+        learner: network and descent.
+        method: distils; by the kind of data when None.
+        seed: of draws and network.
+    """
+
+    lives: list[Experience]
+    memory: str
+    size: int
+    by: str
+    learner: Learner
+    method: Method | str | None
+    seed: int
+
+    def lived(self) -> Iterator[Lived]:
+        """Both ways."""
+        if self.memory in ("nothing", "joint"):
+            yield self._joint() if self.memory == "joint" else self._beside([None] * len(self.lives), 0, 0.0)
+            return
+        begun = time.perf_counter()
+        kept = [
+            keep(self.memory, one, self._share(one), self.learner.network, self.seed, self.method)  # type: ignore[arg-type]
+            for one in self.lives
+        ]
+        seconds, total = time.perf_counter() - begun, sum(one.bytes for one in kept)
+        buffers = [one.buffer for one in kept]
+        yield self._beside(buffers, total, seconds)
+        yield self._alone(buffers, total, seconds)
+
+    def _share(self, one: Experience) -> int:
+        """Equal bytes for every class."""
+        sizes = [len(life.outputs) for life in self.lives]
+        return self.size * len(one.outputs) // sum(sizes)
+
+    def _beside(self, buffers: Sequence[Buffer | None], total: int, seconds: float) -> Lived:
+        begun, task = time.perf_counter(), self.lives[0].shared.task
+        params = self.learner.begin(task, self.seed)
+        forward = self.by != "class"
+        first = [self._score(params, one, "test") if forward else 0.0 for one in self.lives]
+        before, after = [], []
+        memory: Buffer | None = None
+        for k, one in enumerate(self.lives):
+            before.append(self._score(params, one, "test") - first[k] if forward else 0.0)
+            params = self.learner.learn(params, task, one.shared.train, memory, self.seed, k)
+            after.append(self._score(params, one, "test"))
+            memory = self._with(memory, buffers[k], params)
+        gained = _mean(before[1:]) if forward else None
+        return self._end(params, "beside", after, gained, total, seconds + time.perf_counter() - begun)
+
+    def _alone(self, buffers: Sequence[Buffer], total: int, seconds: float) -> Lived:
+        begun, task = time.perf_counter(), self.lives[0].shared.task
+        after: list[float] = []
+        memory: Buffer | None = None
+        params: Params = {}
+        for k, one in enumerate(self.lives):
+            # Logits of a network that is thrown away are nobody's to say again.
+            memory = self._with(memory, Buffer(buffers[k].rows), {})
+            params = self.learner.learn(self.learner.begin(task, self.seed), task, None, memory, self.seed, k)
+            after.append(self._score(params, one, "test"))
+        return self._end(params, "alone", after, None, total, seconds + time.perf_counter() - begun)
+
+    def _joint(self) -> Lived:
+        begun, task = time.perf_counter(), self.lives[0].shared.task
+        union = _Union(tuple(one.shared.train for one in self.lives))
+        steps = self.learner.steps * len(self.lives)
+        params = self.learner.learn(self.learner.begin(task, self.seed), task, union, None, self.seed, 0, steps)
+        after = [self._score(params, one, "test") for one in self.lives]
+        total = sum(len(one.shared.train) * one.shared.row_bytes() for one in self.lives)
+        return self._end(params, "beside", after, None, total, time.perf_counter() - begun)
+
+    def _with(self, memory: Buffer | None, new: Buffer | None, params: Params) -> Buffer | None:
+        if new is None:
+            return memory
+        if self.memory == "dark" and params:
+            model = model_of(self.learner.network, self.lives[0].shared.task)
+            with torch.no_grad():
+                said = torch.cat([model.outputs(params, x) for x, _, _ in new.rows.batches()])
+            new = replace(new, logits=said)
+        return new if memory is None else memory.beside(new)
+
+    def _end(
+        self, params: Params, way: str, after: Sequence[float], forward: float | None, total: int, seconds: float
+    ) -> Lived:
+        last = [self._score(params, one, "test") for one in self.lives]
+        select = [self._score(params, one, "validation") for one in self.lives]
+        lost = [early - late for early, late in zip(after[:-1], last[:-1], strict=True)]
+        return Lived(
+            self.memory, way, self.seed, _mean(last), _mean(select), _mean(lost), forward, total, round(seconds, 1)
+        )
+
+    def _score(self, params: Params, one: Experience, part: str) -> float:
+        problem = one.shared
+        split: Split = getattr(problem, part)
+        model = model_of(self.learner.network, problem.task)
+        said = outputs(Fitted(model, {key: value[None] for key, value in params.items()}), split)[0]
+        if self.by == "task":
+            said = _among(said, one.outputs)
+        return float(score(problem.metric, said, split.targets))
+
+
+@dataclass(frozen=True, eq=False)
+class _Union:
+    """Rows of all experiences, an equal part of each in every batch."""
+
+    parts: tuple[Split, ...]
+
+    def sample(self, size: int, step: int, seed: int, *names: str | int) -> Batch:
+        each = -(-size // len(self.parts))
+        drawn = [part.sample(each, step, seed, *names, k) for k, part in enumerate(self.parts)]
+        return torch.cat([x for x, _, _ in drawn]), torch.cat([y for _, y, _ in drawn]), None
+
+
+def _among(said: Tensor, classes: tuple[int, ...]) -> Tensor:
+    """Scores of the classes that a task is known to have."""
+    kept = torch.full_like(said, -torch.inf)
+    kept[:, list(classes)] = said[:, list(classes)]
+    return kept
+
+
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values)
