@@ -19,7 +19,9 @@ import torch
 
 from .. import __version__
 from ..errors import DivergenceError, EngramError
+from ..memory.files import only_writer
 from ..memory.provenance import code_version, hardware
+from ..memory.workers import become_worker
 from .grid import Cell, Recipe
 from .measurement import measure
 from .results import Results
@@ -57,8 +59,22 @@ def run_grid(
         watch: called with (cells done, cells in all, what runs now).
 
     Raises:
-        OutputError: a row cannot be written.
+        OutputError: a row cannot be written, or another process is adding rows.
     """
+    with only_writer(results.path):
+        _run_grid(cells, recipe, results, jobs, limit, device, retry, watch)
+
+
+def _run_grid(
+    cells: Sequence[Cell],
+    recipe: Recipe,
+    results: Results,
+    jobs: int,
+    limit: float,
+    device: str,
+    retry: bool,
+    watch: Callable[[int, int, str], None] | None,
+) -> None:
     known = {row["key"]: row["status"] for row in (results.rows() if results.path.is_file() else [])}
     over = lambda status: status == "done" or not (retry or status in _CUT)  # noqa: E731
     missing = [cell for cell in cells if not (cell.key(recipe) in known and over(known[cell.key(recipe)]))]
@@ -132,10 +148,7 @@ def _received(pipe: Connection) -> dict[str, Any] | None:
 
 def _work(cell: Cell, recipe: Recipe, device: str, threads: int, path: str, pipe: Connection) -> None:
     """What a process does: one cell, whatever becomes of it."""
-    import signal
-
-    # The parent hears Ctrl-C, and ends its children.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    become_worker()
     torch.set_num_threads(threads)
     begun = time.monotonic()
     status, message, found = "done", "", {}

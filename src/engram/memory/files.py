@@ -1,12 +1,20 @@
 """Files that are written whole or not at all, and refused before any work is done for them."""
 
 import os
+import re
+import signal
 import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from ..errors import OutputError
 
-__all__ = ["append_line", "check_writable", "replace_file"]
+__all__ = ["append_line", "check_writable", "only_writer", "replace_file", "sweep", "undisturbed"]
+
+_TEMPORARY = re.compile(r"\.engram-(\d+)-\w+")
+"""A file that a process of this number is writing, or left when it was killed."""
 
 
 def check_writable(path: str | Path, force: bool) -> Path:
@@ -41,7 +49,7 @@ def replace_file(path: Path, content: bytes) -> None:
     path = Path(os.path.realpath(path))
     temporary = None
     try:
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
+        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".engram-{os.getpid()}-", delete=False) as file:
             temporary = file.name
             file.write(content)
             file.flush()
@@ -80,3 +88,65 @@ def append_line(path: Path, line: str) -> None:
         raise OutputError(
             f"{path} could not be written ({error.strerror or error}): free some space or choose another place"
         ) from error
+
+
+def sweep(folder: Path) -> None:
+    """Remove what processes that are no more left half written in a folder."""
+    if not folder.is_dir():
+        return
+    for file in folder.glob(".engram-*"):
+        found = _TEMPORARY.fullmatch(file.name)
+        if found is not None and not _alive(int(found[1])):
+            file.unlink(missing_ok=True)
+
+
+def _alive(number: int) -> bool:
+    try:
+        os.kill(number, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:  # somebody else's
+        return True
+    return True
+
+
+@contextmanager
+def only_writer(path: Path) -> Iterator[None]:
+    """Refuse a file of rows to which another process is adding, for as long as that lives.
+
+    Raises:
+        OutputError: it does, or no lock can be written beside it.
+    """
+    try:
+        import fcntl
+    except ImportError:  # a system without such locks
+        yield
+        return
+    lock = path.with_name(f"{path.name}.lock")
+    try:
+        file = lock.open("a")
+    except OSError as error:
+        raise OutputError(f"{lock} could not be written ({error.strerror or error}): choose another place") from error
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise OutputError(f"another process is adding to {path}: wait for it, or choose another file") from error
+        try:
+            yield
+        finally:
+            lock.unlink(missing_ok=True)
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """Let no signal break into what is done here; one that came meanwhile is heard at its end."""
+    own = threading.current_thread() is threading.main_thread()
+    if not own or not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

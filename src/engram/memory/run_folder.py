@@ -15,7 +15,7 @@ from ..data.problem import Problem
 from ..errors import ArtefactError, OutputError
 from .container import read_tensors, write_tensors
 from .engram import Engram
-from .files import append_line, replace_file
+from .files import append_line, replace_file, sweep
 
 __all__ = ["RunFolder"]
 
@@ -48,7 +48,7 @@ class RunFolder:
         return self.folder / "checkpoint.safetensors"
 
     def check(self, force: bool) -> None:
-        """Refuse a folder that this run would overwrite, before any work is done.
+        """Remove what a killed run left half written, and refuse a folder that this one would overwrite, before any work is done.
 
         Args:
             force: whether it may hold something.
@@ -60,6 +60,8 @@ class RunFolder:
             raise OutputError(
                 f"{self.folder} is a file, and the run's folder would have its name: choose another --out"
             )
+        for folder in (self.folder, self.folder.parent):
+            sweep(folder)
         if not force and self.folder.is_dir() and any(self.folder.iterdir()):
             raise OutputError(f"{self.folder} holds another run: continue it with --resume, or replace it with --force")
 

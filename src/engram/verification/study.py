@@ -7,6 +7,7 @@ from multiprocessing import get_context
 from typing import Any, ClassVar, Protocol
 
 from ..errors import SettingError
+from ..memory.workers import become_worker
 from .cells import Cell, Cells, Found, Scale
 from .result import Result
 
@@ -93,12 +94,9 @@ def _measured(study: Study, cells: Sequence[Cell], jobs: int) -> Iterator[tuple[
 
 
 def _alone() -> None:
-    import signal
-
     import torch
 
-    # The parent hears Ctrl-C, and ends its children.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    become_worker()
     torch.set_num_threads(1)
 
 

@@ -23,7 +23,7 @@ from ..errors import ArtefactError, SettingError
 from ..evaluation.protocol import Protocol
 from ..learning.network import Network
 from ..memory.engram import Engram, load
-from ..memory.files import check_writable, replace_file
+from ..memory.files import check_writable, replace_file, undisturbed
 from ..memory.run_folder import RunFolder
 from ..samples.budget import Budget, Precision
 from ..spec import parse, render
@@ -293,7 +293,7 @@ class _Journey:
 
     def keep(self, current: Run) -> bool:
         """Write the checkpoint; whether that went well."""
-        with never_fatal("the run could not be saved"):
+        with never_fatal("the run could not be saved"), undisturbed():
             self.folder.folder.mkdir(exist_ok=True)
             save_checkpoint(self.folder.checkpoint, current, self.plan.identity(self.problem))
             return True
