@@ -10,6 +10,7 @@ import torch
 from engram import PerClass, Problem, ReplayMemory, continual, distill
 from engram.cli import main
 from engram.data.targets import Classes
+from engram.distillation.methods.kernel_matching import KernelMatching
 from engram.errors import BudgetError, DataError, OutputError, SettingError, UnknownNameError
 from engram.learning.networks.mlp import MLP
 from engram.numerics.optimizers import SGD
@@ -199,7 +200,7 @@ def test_what_is_kept_costs_no_more_than_it_may(digits, kind):
 def test_the_default_stores_digits_in_four_bits(digits):
     life = experiences(digits, 5)[0]
     method = memory_method(life.problem, 40 * 65)
-    assert method.coarse
+    assert method == KernelMatching(steps=150, start="random", coarse=True)
     # As many as a class has no room for: rows as they are.
     assert not memory_method(life.problem, 400 * 65).coarse
 
@@ -222,7 +223,7 @@ def test_a_step_follows_new_rows_and_memories(wine):
         loss = torch.nn.functional.cross_entropy(module(new_x), new_y + 1 / 3)
         said = module(x[index])
         loss = loss + torch.nn.functional.cross_entropy(said, y[index] + 1 / 3)
-        loss = loss + learner.dark * (said - memory.logits[index]).square().sum(1).mean()
+        loss = loss + learner.dark * (said - memory.logits[index]).square().mean()
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -267,6 +268,13 @@ def test_numbers_go_on_over_domains(table):
     )
     assert found.metric == "R2"
     assert found.of("joint")[0].score > 0.5
+
+
+def test_a_life_that_goes_astray_is_told_and_costs_no_other(digits):
+    wild = Learner(MLP(width=8), SGD(1e30, 0.9), steps=5)
+    found = continual(digits, 2, seeds=1, learner=wild, memories=("random", "nothing"))
+    assert all(life.score != life.score for life in found.lives)
+    assert found.as_json()["scores"]["random"]["n"] == 1
 
 
 def test_memories_are_named(wine):

@@ -39,7 +39,7 @@ class Continual:
         """The lives with a memory, seed by seed, in the way that does best on validation rows unless it is named."""
         own = [life for life in self.lives if life.memory == memory]
         ways = {life.way for life in own}
-        best = way or max(sorted(ways), key=lambda w: sum(life.select for life in own if life.way == w))
+        best = way or max(sorted(ways), key=lambda w: sum(_known(life.select) for life in own if life.way == w))
         return sorted((life for life in own if life.way == best), key=lambda life: life.seed)
 
     @property
@@ -58,7 +58,7 @@ class Continual:
         rivals = [name for name in self.memories if name not in ("engram", "joint", "packed")]
         if "engram" not in self.memories or not rivals:
             return "nothing was compared with the engram"
-        best = max(rivals, key=lambda name: sum(life.score for life in self.of(name)))
+        best = max(rivals, key=lambda name: sum(_known(life.score) for life in self.of(name)))
         found = self.gain(best)
         if found["sem"] is None:
             return f"one seed proves nothing: {found['mean']:+.3f} to {best.replace('_', ' ')}, the best memory of equal bytes"
@@ -168,6 +168,11 @@ def continual(
     if watch is not None:
         watch(1.0, "")
     return Continual(problem.metric.value, tuple(found))
+
+
+def _known(value: float) -> float:
+    """A score, the least of all where there is none."""
+    return value if value == value else -1.0
 
 
 def _ways(memory: str) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from ..data.problem import Problem
 from ..distillation import defaults
 from ..distillation.distiller import distill
 from ..distillation.method import Method
+from ..distillation.methods.distribution_matching import DistributionMatching
 from ..distillation.methods.herding import Herding
 from ..distillation.methods.k_means import KMeans
 from ..distillation.methods.kernel_matching import KernelMatching
@@ -38,8 +39,9 @@ _LOGIT = 2
 """Bytes."""
 
 _STEPS = 150
-_PARTS = ((4, 0.9), (2, 0.8), (1, 0.0))
-"""Of a series: how many stand in the numbers of one where their lower frequencies hold such a share of the energy."""
+_SMOOTH, _LEAST = 0.8, 12
+"""Share of the energy of series that a half or a quarter of their frequencies holds where they stand for all, and how many those are at
+least (validation rows of three sets, `benchmarks/README.md`)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,35 +115,38 @@ def _shared(experience: Experience, lesson: Lesson) -> Synthetic:
     return Synthetic(lesson.inputs, wide - 1 / space.outputs)
 
 
-def memory_method(problem: Problem, size: int) -> KernelMatching:
-    """How an experience is distilled for whoever replays it: real rows, stored small, move until learners in closed form fit the data.
+def memory_method(problem: Problem, size: int) -> Method:
+    """How an experience is distilled for whoever replays it, beside classes that are not there yet.
 
     Args:
         problem: the experience.
         size: bytes of its samples.
 
     Returns:
-        The method: large images in quarters, images of eight bits in four, smooth series as their lower frequencies; as far as every
-        class has the rows to start from. (Series in four bits cost a learner of new rows more than they bring: its convolutions tell
-        them from real ones.)
+        Of images real rows in four bits (large ones in quarters) that learners in closed form learn from; of all else k-means centres
+        with the mean features of their class, smooth series as their lower frequencies. As far as every class has the rows to start from.
     """
     fewest = min(map(len, problem.train.by_class))
     items = max(1, size // (row_bytes("random", problem, problem.task.outputs) * (problem.classes or 1)))
+    images = len(problem.task.shape) == 3
     for parts, coarse in _packings(problem):
-        fold = parts**2 if len(problem.task.shape) == 3 else parts
+        fold = parts**2 if images else parts
         four = 2 * defaults.precision(problem).bytes if coarse else 1
         if items * fold * four <= fewest:
             break
-    return KernelMatching(steps=_STEPS, start="random", formation=parts, coarse=coarse)
+    if images:
+        return KernelMatching(steps=_STEPS, start="random", formation=parts, coarse=coarse)
+    return DistributionMatching(steps=_STEPS, rate=0.1, batch=32, formation=parts)
 
 
 def _packings(problem: Problem) -> list[tuple[int, bool]]:
     """Parts of an item and whether it is of four bits, the smallest first."""
-    shape, kind = problem.task.shape, problem.preprocessing
+    kind = problem.preprocessing
     if isinstance(kind, Pixels):
-        parts = [2, 1] if large_image(shape) else [1]
+        parts = [2, 1] if large_image(problem.task.shape) else [1]
         return [*((part, True) for part in parts if kind.native), *((part, False) for part in parts)]
     if isinstance(kind, Series) and not kind.ragged:
         (x, *_) = problem.train.rows(minibatch(len(problem.train), 1000, 0, 0, "smooth")).batch(slice(None))
-        return [(part, False) for part, share in _PARTS if low_share(x, part) >= share]
+        fits = [part for part in (4, 2) if kind.length >= _LEAST * part and low_share(x, part) >= _SMOOTH]
+        return [*((part, False) for part in fits), (1, False)]
     return [(1, False)]

@@ -61,7 +61,7 @@ class Learner:
         optimizer: plain SGD with momentum unless said; it starts anew with every experience.
         steps: of each experience, at least 1.
         batch: new rows in a step, and as many of what is replayed.
-        dark: weight of the squared difference to stored logits.
+        dark: weight of the mean squared difference to stored logits.
 
     Raises:
         SettingError: a value out of range.
@@ -74,7 +74,7 @@ class Learner:
     optimizer: SGD | Adam = field(default_factory=lambda: SGD(0.03, 0.9))
     steps: int = 300
     batch: int = 64
-    dark: float = 0.3
+    dark: float = 0.5
 
     def __post_init__(self) -> None:
         if self.steps < 1 or self.batch < 1 or self.dark < 0:
@@ -139,5 +139,5 @@ def _loss(
     outputs = found.split([len(x) for x, _, _ in parts])
     total = torch.stack([mean_loss(loss, out, y) for out, (_, y, _) in zip(outputs, parts, strict=True)]).sum()
     if said is not None:
-        total = total + dark * (outputs[-1] - said).square().sum(-1).mean()
+        total = total + dark * (outputs[-1] - said).square().mean()
     return total

@@ -1,5 +1,6 @@
 """One learner's life: experience after experience, with one kind of memory."""
 
+import math
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -12,6 +13,7 @@ from ..data.metrics import score
 from ..data.rows import Batch
 from ..data.split import Split
 from ..distillation.method import Method
+from ..errors import DivergenceError
 from ..learning.fitting import Fitted, outputs
 from ..learning.network import model_of
 from ..numerics.optimizers import Params
@@ -33,7 +35,7 @@ class Lived:
         memory: of `MEMORIES`.
         way: how it learns from it.
         seed: of order, draws and network.
-        score: mean score over the test rows of all experiences, at the end.
+        score: mean score over the test rows of all experiences, at the end; NaN where learning went astray.
         select: the same on validation rows, by which ways are chosen.
         forgetting: mean over all experiences but the last of the score right after it was learnt, less that at the end.
         forward: mean over all experiences but the first of the score right before it is learnt, less that of a fresh network; None
@@ -78,7 +80,10 @@ class Life:
     def lived(self) -> Iterator[Lived]:
         """Both ways."""
         if self.memory in ("nothing", "joint"):
-            yield self._joint() if self.memory == "joint" else self._beside([None] * len(self.lives), 0, 0.0)
+            try:
+                yield self._joint() if self.memory == "joint" else self._beside([None] * len(self.lives), 0, 0.0)
+            except DivergenceError:
+                yield self._astray("beside", 0, 0.0)
             return
         begun = time.perf_counter()
         kept = [
@@ -87,8 +92,15 @@ class Life:
         ]
         seconds, total = time.perf_counter() - begun, sum(one.bytes for one in kept)
         buffers = [one.buffer for one in kept]
-        yield self._beside(buffers, total, seconds)
-        yield self._alone(buffers, total, seconds)
+        for way, living in (("beside", self._beside), ("alone", self._alone)):
+            try:
+                yield living(buffers, total, seconds)
+            except DivergenceError:
+                yield self._astray(way, total, seconds)
+
+    def _astray(self, way: str, total: int, seconds: float) -> Lived:
+        """A life whose network was no longer finite: it says nothing."""
+        return Lived(self.memory, way, self.seed, math.nan, math.nan, math.nan, None, total, round(seconds, 1))
 
     def _share(self, one: Experience) -> int:
         """Equal bytes for every class."""
