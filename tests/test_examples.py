@@ -15,5 +15,10 @@ def test_it_runs(example, tmp_path):
         [sys.executable, example, tmp_path, "--quick"], cwd=tmp_path, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
-    made = {"journey": ("digits.engram", "digits.html"), "serving": ("refund.safetensors",), "pipelines": ()}
+    made = {
+        "journey": ("digits.engram", "digits.html"),
+        "serving": ("refund.safetensors",),
+        "pipelines": (),
+        "going_on": (),
+    }
     assert all((tmp_path / name).is_file() for name in made[example.stem])

@@ -10,13 +10,13 @@ from ._terminal import Bars, emit, plus_minus, say, verbosity_options
 
 _SAID = {
     "engram": "engrams",
-    "random": "random rows (experience replay)",
-    "herding": "rows by herding",
+    "random": "random rows",
+    "herding": "herding",
     "k_means": "k-means centres",
-    "dark": "random rows with logits (dark experience replay)",
-    "packed": "random rows, stored as engrams are",
+    "dark": "random, logits",
+    "packed": "random, packed",
     "nothing": "nothing",
-    "joint": "all rows of all experiences at once",
+    "joint": "all rows at once",
 }
 
 
@@ -142,26 +142,25 @@ def _show(found: Any, problem: Any, count: int, by: str) -> None:
 
     plain = found.as_json()
     n = plain["scores"][found.memories[0]]["n"]
+    most = max((size for name, size in plain["bytes"].items() if name != "joint"), default=0)
     table = Table(
-        title=f"{problem.name} in {count} experiences by {by}",
+        title=escape(f"{problem.name} in {count} experiences by {by}, memories of {most:,} bytes"),
         title_justify="left",
         caption_justify="left",
-        caption=f"test {found.metric} over all experiences at the end, mean ± standard error over {n} lives of one network each; forgetting: "
-        "score after learning less score at the end",
+        caption=f"test {found.metric} over all experiences at the end, mean ± standard error over {n} lives; forgetting: score after learning "
+        "less score at the end; learnt beside new rows, or by a fresh network from the memory alone. Logits: dark experience replay. Packed: "
+        "stored as engrams are, not distilled",
     )
-    for heading in ("memory", "bytes", found.metric, "engram minus it", "forgetting", "learns"):
-        table.add_column(
-            heading, justify="left" if heading in ("memory", "learns") else "right", no_wrap=heading != "memory"
-        )
+    for heading in ("memory", found.metric, "engrams minus it", "forgetting", "learnt"):
+        table.add_column(heading, justify="left" if heading in ("memory", "learnt") else "right", no_wrap=True)
     for name in found.memories:
         row = plain["scores"][name]
         table.add_row(
             _SAID[name],
-            f"{plain['bytes'][name]:,}",
             plus_minus(row, digits=3),
             plus_minus(row["difference"], signed=True, digits=3) if "difference" in row else "",
-            plus_minus(plain["forgetting"][name], digits=3),
-            {"alone": "from memory alone"}.get(row["way"], "" if name in ("nothing", "joint") else "beside new rows"),
+            plus_minus(plain["forgetting"][name], digits=2),
+            "" if name in ("nothing", "joint") else row["way"],
             style="bold green" if name == "engram" else None,
         )
     console = Console(highlight=False)

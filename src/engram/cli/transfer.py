@@ -13,8 +13,8 @@ _SAID = {
     "random_features": "random features",
     "engram": "the engram",
     "all_data": "all data of the source",
-    "random": "random rows of the source, equal bytes",
-    "k_means": "k-means centres of the source, equal bytes",
+    "random": "its random rows, equal bytes",
+    "k_means": "its k-means, equal bytes",
 }
 
 

@@ -16,6 +16,7 @@ from ..learning.readout import refit
 from ..learning.training import Descent, Loss, Phase, Ridge, Training
 from ..memory.engram import Engram
 from ..numerics.optimizers import Params
+from ..numerics.subspaces import feature_alignment
 
 __all__ = ["Fidelity", "fidelity"]
 
@@ -32,6 +33,7 @@ class Fidelity:
         full: score of the network taught by minibatches of all data, at the same steps.
         cosine: of the engram's gradient with the real data's, at the engram's own network.
         agreement: how alike the two networks predict: share of equal classes, or correlation.
+        features: how alike their features are, by linear CKA; 1 for the same up to rotation and scale. Empty in files of before.
     """
 
     steps: tuple[int, ...]
@@ -39,6 +41,7 @@ class Fidelity:
     full: tuple[float, ...]
     cosine: tuple[float, ...]
     agreement: tuple[float, ...]
+    features: tuple[float, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """Plain JSON."""
@@ -64,13 +67,17 @@ def fidelity(engram: Engram, problem: Problem, seeds: list[int], points: int = 1
     marks = sorted({round(solver.steps * k / points) for k in range(points + 1)})
     real = problem.train.sample(_ROWS, 0, 0, "fidelity")
     own = engram.sets[phase.data].batch(slice(None))
+    seen = problem.validation.batch(slice(0, _ROWS))[0]
     taught: dict[int, Tensor] = {}
+    features: dict[int, Tensor] = {}
+    alike: list[float] = []
     cosines: list[float] = []
     ridge = engram.training.phases[-1].solver
 
     def by_engram(_: int, step: int, fitted: Fitted) -> None:
         if step in marks:
             cosines.append(_cosine(fitted.model, fitted.params, own, real))
+            features[step] = fitted.features(seen)
             if isinstance(ridge, Ridge):
                 fitted = replace(fitted, params=refit(fitted.model, fitted.params, ridge, engram.sets[phase.data]))
             taught[step] = outputs(fitted, problem.validation)
@@ -81,6 +88,8 @@ def fidelity(engram: Engram, problem: Problem, seeds: list[int], points: int = 1
     def by_all(_: int, step: int, fitted: Fitted) -> None:
         if step in marks:
             everything[step] = outputs(fitted, problem.validation)
+            pairs = zip(features.pop(step), fitted.features(seen), strict=True)
+            alike.append(float(torch.stack([feature_alignment(one, other) for one, other in pairs]).mean()))
 
     loss = Loss.CROSS_ENTROPY if problem.classes else Loss.SQUARED
     learn = Phase(Descent(solver.optimizer, solver.steps, 64, loss), before=phase.before)
@@ -93,6 +102,7 @@ def fidelity(engram: Engram, problem: Problem, seeds: list[int], points: int = 1
         tuple(judge(everything[m]) for m in marks),
         tuple(cosines),
         tuple(_agreement(taught[m], everything[m], problem) for m in marks),
+        tuple(alike),
     )
 
 

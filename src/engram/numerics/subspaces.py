@@ -5,7 +5,7 @@ from torch import Tensor
 
 from ..errors import SettingError
 
-__all__ = ["overlap", "principal_angles", "principal_directions", "whitening"]
+__all__ = ["feature_alignment", "overlap", "principal_angles", "principal_directions", "whitening"]
 
 
 def principal_directions(matrix: Tensor, count: int) -> Tensor:
@@ -68,6 +68,32 @@ def overlap(vectors: Tensor, basis: Tensor) -> Tensor:
     flat = vectors.flatten(1)
     basis = torch.linalg.qr(basis)[0]
     return (flat @ basis).square().sum(1) / flat.square().sum(1).clamp_min(1e-30)
+
+
+def feature_alignment(one: Tensor, other: Tensor) -> Tensor:
+    r"""Linear CKA of two sets of features of the same rows: :math:`|X^\top Y|_F^2 / (|X^\top X|_F\,|Y^\top Y|_F)`, both centred.
+
+    Args:
+        one: (N, F).
+        other: (N, G).
+
+    Returns:
+        A number in [0, 1]; 1 where one is a rotated and scaled copy of the other.
+
+    References:
+        Kornblith et al. 2019, Similarity of neural network representations (arXiv 1905.00414).
+
+    Example:
+        >>> x = torch.eye(3)
+        >>> float(feature_alignment(x, 2 * x.flip(1)))
+        1.0
+    """
+    x, y = (values - values.mean(0) for values in (one, other))
+    # Over rows where they are fewer than features: both have the same products.
+    if len(x) < max(x.shape[1], y.shape[1]):
+        left, right = x @ x.mT, y @ y.mT
+        return (left * right).sum() / (left.norm() * right.norm()).clamp_min(1e-30)
+    return (x.mT @ y).square().sum() / ((x.mT @ x).norm() * (y.mT @ y).norm()).clamp_min(1e-30)
 
 
 def whitening(x: Tensor) -> tuple[Tensor, Tensor]:

@@ -90,17 +90,21 @@ def replay(curves: dict[str, Any], metric: str) -> str:
 
 
 def fidelity(curves: dict[str, Any], classes: bool) -> str:
-    """Gradient cosine and agreement of predictions along training."""
+    """Gradient cosine, agreement of predictions and likeness of features along training."""
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(7, 2.8))
         axes = figure.add_subplot()
         axes.plot(curves["steps"], curves["cosine"], color=OTHER, label="cosine of the two gradients")
         name = "share of equal predictions" if classes else "correlation of predictions"
         axes.plot(curves["steps"], curves["agreement"], color=ENGRAM, label=name)
+        if curves.get("features"):
+            axes.plot(
+                curves["steps"], curves["features"], color=FULL, linestyle="--", label="likeness of features (CKA)"
+            )
         axes.set_xlabel("training step")
         axes.set_ylim(top=1.02)
         axes.legend()
-        return inline(figure, "Gradient cosine and agreement of predictions along training")
+        return inline(figure, "Gradient cosine, agreement of predictions and likeness of features along training")
 
 
 def plain_log(axis: XAxis | YAxis, subs: tuple[int, ...] = (1, 2, 5)) -> None:

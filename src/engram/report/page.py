@@ -111,7 +111,7 @@ def page(engram: Engram, path: Path) -> str:
 
 def _whole(plain: Any, kind: type) -> Any:
     """What was kept of a value, if no field of it is missing."""
-    names = {field.name for field in dataclasses.fields(kind)}
+    names = {field.name for field in dataclasses.fields(kind) if field.default is dataclasses.MISSING}
     return plain if isinstance(plain, dict) and names <= set(plain) else None
 
 

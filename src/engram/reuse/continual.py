@@ -63,7 +63,7 @@ class Continual:
         if found["sem"] is None:
             return f"one seed proves nothing: {found['mean']:+.3f} to {best.replace('_', ' ')}, the best memory of equal bytes"
         words = {1: "better than every memory of equal bytes", 0: "no better than", -1: "worse than"}[sign(found)]
-        which = "; the best is" if sign(found) > 0 else ""
+        which = "; the best of them is" if sign(found) > 0 else ""
         return f"{words}{which} {best.replace('_', ' ')} ({found['mean']:+.3f} ± {found['sem']:.3f})"
 
     def as_json(self) -> dict[str, Any]:

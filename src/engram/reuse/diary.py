@@ -10,7 +10,7 @@ from ..errors import OutputError
 from ..memory.files import append_line, check_writable
 from .life import Lived
 
-__all__ = ["Diary"]
+__all__ = ["Diary", "read"]
 
 
 class Diary:
@@ -43,6 +43,11 @@ class Diary:
     def add(self, life: Lived) -> None:
         """Write a life down."""
         append_line(self.path, json.dumps(asdict(life)))
+
+
+def read(path: Path) -> list[Lived]:
+    """The lives of a file, whatever their settings."""
+    return [life for life in map(_life, _lines(path)[1:]) if life is not None]
 
 
 def _lines(path: Path) -> list[str]:

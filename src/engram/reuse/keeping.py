@@ -1,6 +1,6 @@
 """How an experience is kept: distilled, or as real rows of equal bytes."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 from ..data.preprocessing.pixels import Pixels
@@ -14,6 +14,7 @@ from ..distillation.methods.herding import Herding
 from ..distillation.methods.k_means import KMeans
 from ..distillation.methods.kernel_matching import KernelMatching
 from ..distillation.methods.random import Random
+from ..distillation.published import method_of
 from ..errors import BudgetError
 from ..learning.network import Network, large_image
 from ..learning.training import Training
@@ -81,7 +82,9 @@ def keep(
     problem = experience.problem
     if kind in ("engram", "packed"):
         training = Training.default(network, steps=0)
-        chosen = method or memory_method(problem, size)
+        chosen = method_of(method) if isinstance(method, str) else method or memory_method(problem, size)
+        if kind == "packed":
+            chosen = replace(chosen, start="random") if hasattr(chosen, "start") else chosen  # type: ignore[type-var]
         engram = distill(
             problem, chosen, budget=Bytes(size), training=training, seed=seed, steps=0 if kind == "packed" else None
         )

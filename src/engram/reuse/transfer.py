@@ -7,6 +7,9 @@ from typing import Any
 from ..data.metrics import score
 from ..data.part import of_classes
 from ..data.preprocessing.columns import Columns
+from ..data.preprocessing.pixels import Pixels
+from ..data.preprocessing.series import Series
+from ..data.preprocessing.vectors import Vectors
 from ..data.problem import Problem
 from ..data.source import load_problem
 from ..data.split import Split
@@ -96,7 +99,7 @@ def transfer(
     .. math:: \min_{W, b} \sum_{n \le K} |W \phi(x_n) + b - y_n|^2
 
     Args:
-        engram: of the source task; its inputs and the problem's have one shape, and are prepared in one way.
+        engram: of the source task; its inputs and the problem's have one shape.
         problem: the target task.
         shots: rows of each class that are known of it, at least 1; in all, ten times as many for numbers.
         seeds: draws of these rows, and networks.
@@ -135,7 +138,7 @@ def transfer(
             f"the engram is for inputs of shape {engram.task.shape} and {problem.name} has {problem.task.shape}: give a task of the "
             "same inputs"
         )
-    problem = problem.under(engram.preprocessing, problem.target, problem.metric)
+    problem = _prepared(problem, engram)
     network = network or _learning(engram, problem)
     if getattr(network, "fixed_features", False):
         raise SettingError(f"{network} learns no features that could be handed on: choose another network")
@@ -182,6 +185,14 @@ def source_of(engram: Engram, text: str, seed: int = 0, kind: str | None = None)
     if isinstance(target, Classes) and isinstance(problem.target, Classes) and problem.target.names != target.names:
         problem = of_classes(problem, target.names)
     return problem.under(engram.preprocessing, target, engram.metric, engram.linear)
+
+
+def _prepared(problem: Problem, engram: Engram) -> Problem:
+    """The task as networks of the source should see it: in units of its own spread; columns of a table, words and vectors as the source's."""
+    own = type(problem.preprocessing)
+    if own in (Pixels, Series, Vectors) and own is type(engram.preprocessing):
+        return problem
+    return problem.under(engram.preprocessing, problem.target, problem.metric)
 
 
 def _learning(engram: Engram, problem: Problem) -> Network:
