@@ -9,6 +9,7 @@ import torch
 from engram.data.problem import Problem
 from engram.data.source import load_problem
 from engram.evaluation import ceiling
+from engram.reuse import search
 
 # Tests run side by side: threads of one would wait for those of another, in processes that they start as well.
 torch.set_num_threads(1)
@@ -17,11 +18,13 @@ os.environ["OMP_NUM_THREADS"] = "1"
 
 @pytest.fixture(scope="session", autouse=True)
 def cache(tmp_path_factory):
-    """Experts and vectors of tests never reach the user's own cache; ceilings take moments."""
+    """Experts and vectors of tests never reach the user's own cache; ceilings and searches take moments."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("ENGRAM_CACHE", str(tmp_path_factory.mktemp("cache")))
         # Boosted trees are scikit-learn's: here it is enough that they stand beside the others.
         patch.setattr(ceiling, "_ROUNDS", 20)
+        patch.setattr(search, "_SHORT", 20)
+        patch.setattr(search, "_LEAST_STEPS", 60)
         yield
 
 

@@ -79,7 +79,7 @@ def test_the_commands_on_ones_own_data_run(tmp_path, monkeypatch, capsys):
         for line in block.splitlines()
         if line.startswith("engram ")
     ]
-    assert len(lines) == 23
+    assert len(lines) == 27
     for words in lines:
         if words[1] == "study":
             # Minutes of work: what they name must exist; test_study.py runs one.
@@ -88,6 +88,9 @@ def test_the_commands_on_ones_own_data_run(tmp_path, monkeypatch, capsys):
         quick = {
             "distill": ["--steps", "3", "--seeds", "2", "--full-steps", "30", "--panel", "none"],
             "evaluate": ["--seeds", "2"],
+            "continual": ["--steps", "3", "--seeds", "1", "--memory", "random"],
+            "transfer": ["--seeds", "1"],
+            "search": ["--seeds", "1"],
             # Minutes of work: test_benchmark.py runs every kind of method.
             "benchmark": ["--steps", "2", "--seeds", "1", "--evaluations", "1", "--method", "random", "--method", "dm"],
         }.get(words[1] if words[2] != "show" else "", [])

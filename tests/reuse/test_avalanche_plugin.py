@@ -54,7 +54,7 @@ def accuracy(strategy, shared):
 
 def test_it_remembers_what_finetuning_forgets(digits):
     lives = experiences(digits, 2)
-    plugin = EngramPlugin(10, budget=PerClass(10), method="kernel-matching:steps=5,start=random")
+    plugin = EngramPlugin(10, budget=PerClass(10), method="herding")
     with_it, without = Strategy([plugin]), Strategy([])
     for life in lives:
         for strategy in (with_it, without):

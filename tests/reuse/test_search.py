@@ -39,8 +39,8 @@ def test_a_network_too_small_to_learn_ranks_last(digits):
     found = search(memory, networks, problem=digits, seeds=1)
     assert found.order[-1] == 0
     assert set(found.scores) == {"engram", "random", "k_means", "early", "full", "again"}
-    assert min(found.scores["full"][1:]) > 0.9 > found.scores["full"][0]
-    assert found.agreement("engram")["regret"] < 0.05
+    assert min(found.scores["full"][1:]) > 0.7 > found.scores["full"][0]
+    assert found.agreement("engram")["regret"] < 0.1
 
 
 def test_without_data_one_half_scores_the_other(digits):
