@@ -1,5 +1,6 @@
 """Options that commands share."""
 
+import os
 import re
 from collections.abc import Callable
 from typing import Any
@@ -44,6 +45,15 @@ def _time(context: click.Context, parameter: click.Parameter, given: tuple[str, 
     if len(columns) > 1:
         raise click.UsageError(f"--time takes one column, not {', '.join(columns)}")
     return columns[0] if columns else None
+
+
+def _max_ram(context: click.Context, parameter: click.Parameter, given: str | None) -> None:
+    """Readers ask the environment, wherever they run."""
+    if given is not None:
+        from ..data.room import VARIABLE, room
+
+        os.environ[VARIABLE] = given
+        room()
 
 
 def _several(context: click.Context, parameter: click.Parameter, given: tuple[str, ...]) -> tuple[str, ...] | None:
@@ -110,6 +120,13 @@ def source_options(function: Callable[..., Any]) -> Callable[..., Any]:
             metavar="PATH",
             help="Frozen encoder through which texts (a folder of sentence-transformers) or images (weights of EfficientNet-Lite) "
             "are seen.",
+        ),
+        click.option(
+            "--max-ram",
+            metavar="SIZE",
+            expose_value=False,
+            callback=_max_ram,
+            help="Most memory that the rows of SOURCE may take, told from headers before anything is read; half of the machine's if absent.",
         ),
         click.option("--test", metavar="FILE", help="Held-out rows; a fifth of SOURCE if absent."),
         click.option(

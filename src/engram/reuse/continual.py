@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, get_args
+from typing import Any
 
 from ..data.problem import Problem
 from ..distillation import defaults
@@ -12,7 +12,7 @@ from ..evaluation.scores import gain, sign, summarise
 from .experiences import By, experiences
 from .keeping import KINDS, row_bytes
 from .learner import Learner
-from .life import Life, Lived, Way
+from .life import Life, Lived, ways_of
 
 __all__ = ["MEMORIES", "Continual", "continual"]
 
@@ -154,7 +154,7 @@ def continual(
     for k, (seed, name) in enumerate(cells):
         if watch is not None:
             watch(k / len(cells), f"{name.replace('_', ' ')}, seed {seed}")
-        ways = _ways(name)
+        ways = ways_of(name)
         if all((name, way, seed) in done for way in ways):
             found += [done[name, way, seed] for way in ways]
             continue
@@ -173,10 +173,6 @@ def continual(
 def _known(value: float) -> float:
     """A score, the least of all where there is none."""
     return value if value == value else -1.0
-
-
-def _ways(memory: str) -> tuple[str, ...]:
-    return ("beside",) if memory in ("nothing", "joint") else get_args(Way)
 
 
 def _usual(problem: Problem) -> int:

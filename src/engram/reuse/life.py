@@ -21,10 +21,15 @@ from .experiences import Experience
 from .keeping import keep
 from .learner import Buffer, Learner
 
-__all__ = ["Life", "Lived", "Way"]
+__all__ = ["Life", "Lived", "Way", "ways_of"]
 
 Way = Literal["beside", "alone"]
 """New rows and memories in every step (experience replay); or a fresh network from the memory alone, what came last included (GDumb)."""
+
+
+def ways_of(memory: str) -> tuple[Way, ...]:
+    """How a memory is used; logits are those of the network that goes on, and there is nothing to learn from alone where nothing is kept."""
+    return ("beside",) if memory in ("nothing", "joint", "dark") else ("beside", "alone")
 
 
 @dataclass(frozen=True)
@@ -92,7 +97,8 @@ class Life:
         ]
         seconds, total = time.perf_counter() - begun, sum(one.bytes for one in kept)
         buffers = [one.buffer for one in kept]
-        for way, living in (("beside", self._beside), ("alone", self._alone)):
+        for way in ways_of(self.memory):
+            living = self._beside if way == "beside" else self._alone
             try:
                 yield living(buffers, total, seconds)
             except DivergenceError:
@@ -128,9 +134,10 @@ class Life:
         memory: Buffer | None = None
         params: Params = {}
         for k, one in enumerate(self.lives):
-            # Logits of a network that is thrown away are nobody's to say again.
-            memory = self._with(memory, Buffer(buffers[k].rows), {})
-            params = self.learner.learn(self.learner.begin(task, self.seed), task, None, memory, self.seed, k)
+            memory = self._with(memory, buffers[k], {})
+            # As long as one that learns beside new rows has learnt by then.
+            steps = self.learner.steps * (k + 1)
+            params = self.learner.learn(self.learner.begin(task, self.seed), task, None, memory, self.seed, k, steps)
             after.append(self._score(params, one, "test"))
         return self._end(params, "alone", after, None, total, seconds + time.perf_counter() - begun)
 

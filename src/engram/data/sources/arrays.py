@@ -1,16 +1,17 @@
 """NumPy archives: rows, series or images with targets."""
 
+import math
 import zipfile
-import zlib
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, BinaryIO, ClassVar, Literal
 
 import numpy as np
 
 from ...errors import DataError
 from ..posing_series import forecast
 from ..problem import Problem
+from ..room import require_room
 
 __all__ = ["Arrays"]
 
@@ -84,15 +85,40 @@ class Arrays:
     def _read(self) -> dict[str, np.ndarray]:
         try:
             with open(self.path, "rb") as file:
+                require_room(_promised(file), self.path)
+                file.seek(0)
                 content = np.load(file, allow_pickle=False)
                 if isinstance(content, np.ndarray):
                     return {"x": content}
                 return {key: content[key] for key in content.files}
-        except (ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        except (DataError, MemoryError):
+            raise
+        except Exception as error:  # a mutated header raises whatever the parser that it reaches raises
             if "Object arrays" in str(error):
                 raise DataError(
                     f"{self.path} holds an object array, which only a pickle can read: save plain numbers instead"
                 ) from error
             # NumPy's own words advise to run what it takes for a pickle.
-            why = "neither .npy nor .npz" if "allow_pickle" in str(error) else error
-            raise DataError(f"{self.path} is not a readable NumPy archive ({why})") from error
+            why = "neither .npy nor .npz" if "allow_pickle" in str(error) else " ".join(str(error).split())[:200]
+            raise DataError(f"{self.path} is not a readable NumPy archive ({why or type(error).__name__})") from error
+
+
+def _promised(file: BinaryIO) -> int:
+    """Bytes that all arrays take by their headers; nothing of them is read."""
+    if file.read(4) != b"PK\x03\x04":
+        file.seek(0)
+        return _size(file)
+    total = 0
+    with zipfile.ZipFile(file) as archive:
+        for name in archive.namelist():
+            if name.endswith(".npy"):
+                with archive.open(name) as member:
+                    total += _size(member)
+    return total
+
+
+def _size(file: Any) -> int:
+    version = np.lib.format.read_magic(file)
+    read = {(1, 0): np.lib.format.read_array_header_1_0}.get(version, np.lib.format.read_array_header_2_0)
+    shape, _, kind = read(file)
+    return math.prod(shape) * kind.itemsize

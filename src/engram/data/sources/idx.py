@@ -14,6 +14,7 @@ import numpy as np
 
 from ...errors import DataError
 from ..problem import Problem
+from ..room import require_room
 
 __all__ = ["Idx"]
 
@@ -126,6 +127,7 @@ def _read(path: Path) -> np.ndarray:
                 raise DataError(f"{path} ends within its header: download it again")
             shape, kind = struct.unpack(f">{magic[3]}I", axes), np.dtype(_TYPES[magic[2]])
             promised = math.prod(shape) * kind.itemsize
+            require_room(promised, str(path))
             content = _at_most(file, min(promised, _MOST_BYTES) + 1)
     except (OSError, zlib.error) as error:
         raise DataError(f"{path} is not a readable idx file ({error}): download it again") from error

@@ -13,6 +13,7 @@ import pandas as pd
 from ...errors import DataError, SettingError
 from ..posing_series import Layout, series_of
 from ..problem import Problem
+from ..room import require_room
 
 __all__ = ["Table"]
 
@@ -108,20 +109,21 @@ class Table:
         """The rows as they are."""
         try:
             if self.path.lower().endswith(".parquet"):
-                frame = pd.read_parquet(self.path)
+                frame = _read_parquet(self.path)
             elif self.path.lower().endswith(("jsonl", "ndjson")):
                 frame = _read_lines(self.path)
             else:
                 frame = _read_csv(self.path)
-        except DataError:
+        except (DataError, MemoryError):
             raise
         except UnicodeDecodeError as error:
             with open(self.path, "rb") as file:
                 wide = file.read(2) in (b"\xff\xfe", b"\xfe\xff")
             where = "the table is UTF-16" if wide else f"line {_odd_line(self.path)} is not UTF-8"
             raise DataError(f"{self.path}: {where}: save it as UTF-8") from error
-        except (ValueError, OSError, pd.errors.ParserError) as error:
-            raise DataError(f"{self.path} is not a readable table ({str(error).splitlines()[0]})") from error
+        except Exception as error:  # altered metadata raise whatever they reach
+            why = " ".join(str(error).split())[:200] or type(error).__name__
+            raise DataError(f"{self.path} is not a readable table ({why})") from error
         if len(frame) == 0:
             raise DataError(f"{self.path} has no rows")
         return frame.rename(columns=str)
@@ -149,6 +151,16 @@ def _read_csv(path: str) -> pd.DataFrame:
                 raise DataError(f"{path}: row {row} has more values than the header has names: mend it") from None
             frame = frame.drop(columns="\0")
     return frame.apply(_typed)
+
+
+def _read_parquet(path: str) -> pd.DataFrame:
+    import pyarrow.parquet as pq
+
+    groups = pq.read_metadata(path)
+    # Numbers take at least their eight bytes in a table, however well a file packs them.
+    plain = sum(groups.row_group(k).total_byte_size for k in range(groups.num_row_groups))
+    require_room(max(plain, 8 * groups.num_rows * groups.num_columns), path)
+    return pd.read_parquet(path)
 
 
 def _read_lines(path: str) -> pd.DataFrame:
