@@ -14,7 +14,7 @@ import numpy as np
 
 from ...errors import DataError
 from ..problem import Problem
-from ..room import require_room
+from ..room import require_room, room
 
 __all__ = ["Idx"]
 
@@ -127,10 +127,11 @@ def _read(path: Path) -> np.ndarray:
                 raise DataError(f"{path} ends within its header: download it again")
             shape, kind = struct.unpack(f">{magic[3]}I", axes), np.dtype(_TYPES[magic[2]])
             promised = math.prod(shape) * kind.itemsize
-            require_room(promised, str(path))
-            content = _at_most(file, min(promised, _MOST_BYTES) + 1)
+            content = _at_most(file, min(promised, _MOST_BYTES, room()) + 1)
     except (OSError, zlib.error) as error:
         raise DataError(f"{path} is not a readable idx file ({error}): download it again") from error
+    if len(content) > room():
+        require_room(promised, str(path))
     if len(content) != promised or not promised:
         found = f"{len(content)}" if len(content) <= promised else "more"
         raise DataError(
