@@ -334,3 +334,17 @@ def test_settings_for_images_run_on_series_without_their_augmentation(word):
     assert type(plan.training.network).__name__ == "RandomConvolutions"
     small = Plan.of(problem, word, quick=True, steps=1, network="random-convolutions:width=16")
     assert engram.distill(problem, small.method, training=small.training).items in (3, 6)
+
+
+@pytest.mark.parametrize("word", ["dm", "dsa", "mtt"])
+def test_settings_for_images_run_on_tables_without_their_augmentation(wine, word):
+    plan = Plan.of(wine, word, quick=True)
+    assert plan.method.augment == getattr(plan.method, "expert_augment", "") == ""
+    assert engram.distill(wine, word, steps=1, quick=True).items == 3
+    with pytest.raises(SettingError, match="for images"):
+        engram.distill(wine, f"{word}:augment=crop", steps=1, quick=True)
+
+
+def test_experts_of_tables_take_no_augmentation(wine):
+    with pytest.raises(SettingError, match="expert_augment"):
+        engram.distill(wine, "mtt:expert_augment=crop", steps=1, quick=True)

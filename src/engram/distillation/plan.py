@@ -5,8 +5,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Self, get_args
 
-from ..data.preprocessing.encoded import Encoded
-from ..data.preprocessing.series import Series
 from ..data.problem import Problem
 from ..errors import BudgetError, SettingError
 from ..learning.network import Network
@@ -110,9 +108,9 @@ class Plan:
         chosen = method_of(method, usual, quick) if isinstance(method, str) else method or usual
         if quick and own is None and steps is None:
             steps = -(-chosen.steps // _QUICK)
-        if isinstance(method, str) and isinstance(problem.preprocessing, Series | Encoded):
-            # Papers' settings are for images: of series and vectors there is nothing to rotate, and a convolution of images reads none.
-            chosen, own = (replace(chosen, augment="") if hasattr(chosen, "augment") else chosen), None  # type: ignore[type-var]
+        if isinstance(method, str) and len(problem.task.shape) != 3:
+            # Papers' settings are for images: of all else there is nothing to rotate, and a convolution of images reads none.
+            chosen, own = _unaugmented(chosen, method), None
         chosen = with_steps(chosen, steps)
         network = parse("networks", network) if isinstance(network, str) else network or (None if quick else own)
         free = method is None and network is None and training is None and steps is None
@@ -147,6 +145,13 @@ class Plan:
             "seed": self.seed,
             "fingerprint": problem.fingerprint,
         } | ({"chosen": {"reason": self.reason, "tried": [list(one) for one in self.tried]}} if self.reason else {})
+
+
+def _unaugmented(method: Method, word: str) -> Method:
+    """The method without the augmentation that its word does not ask for."""
+    given = {part.partition("=")[0] for part in word.partition(":")[2].split(",")}
+    fields = [name for name in ("augment", "expert_augment") if hasattr(method, name) and name not in given]
+    return replace(method, **dict.fromkeys(fields, ""))  # type: ignore[type-var]
 
 
 def most_items(problem: Problem, budget: Budget, precision: Precision) -> int:

@@ -74,9 +74,16 @@ def learn(
 
     Yields:
         The parameters after every step, each in memory of their own.
+
+    Raises:
+        SettingError: augmentation of rows that are no images.
     """
     state = recipe.optimizer.init(params)
-    strategy = augmentation(recipe.augment)
+    strategy, shape = augmentation(recipe.augment), split.preprocessing.shape
+    if strategy.kinds and len(shape) != 3:
+        raise SettingError(
+            f"augmentation is for images; these inputs have shape {shape}: leave it out (expert_augment=)"
+        )
     schedule = torch.cos(torch.linspace(0, torch.pi, recipe.steps + 1)).add(1).div(2).tolist()
     for step in range(recipe.steps):
         x, y, w = split.sample(recipe.batch, step, seed, *names)
