@@ -64,7 +64,11 @@ class Continual:
             return f"one seed proves nothing: {found['mean']:+.3f} to {best.replace('_', ' ')}, the best memory of equal bytes"
         words = {1: "better than every memory of equal bytes", 0: "no better than", -1: "worse than"}[sign(found)]
         which = "; the best of them is" if sign(found) > 0 else ""
-        return f"{words}{which} {best.replace('_', ' ')} ({found['mean']:+.3f} ± {found['sem']:.3f})"
+        said = f"{words}{which} {best.replace('_', ' ')} ({found['mean']:+.3f} ± {found['sem']:.3f})"
+        packed = self.gain("packed") if "packed" in self.memories else {"sem": None}
+        if sign(packed) < 0:
+            said += f"; random rows stored as engrams are do better undistilled ({-packed['mean']:+.3f}): try --method with steps=0"
+        return said
 
     def as_json(self) -> dict[str, Any]:
         """Plain JSON: scores, forgetting, forward transfer, bytes and seconds by memory, and both ways."""
