@@ -65,7 +65,7 @@ class Continual:
         words = {1: "better than every memory of equal bytes", 0: "no better than", -1: "worse than"}[sign(found)]
         which = "; the best of them is" if sign(found) > 0 else ""
         said = f"{words}{which} {best.replace('_', ' ')} ({found['mean']:+.3f} ± {found['sem']:.3f})"
-        packed = self.gain("packed") if "packed" in self.memories else {"sem": None}
+        packed: dict[str, Any] = self.gain("packed") if "packed" in self.memories else {"mean": 0.0, "sem": None}
         if sign(packed) < 0:
             said += f"; random rows stored as engrams are do better undistilled ({-packed['mean']:+.3f}): try --method with steps=0"
         return said
