@@ -141,12 +141,19 @@ def only_writer(path: Path) -> Iterator[None]:
 @contextmanager
 def undisturbed() -> Iterator[None]:
     """Let no signal break into what is done here; one that came meanwhile is heard at its end."""
-    own = threading.current_thread() is threading.main_thread()
-    if not own or not hasattr(signal, "pthread_sigmask"):
-        yield
+    if threading.current_thread() is not threading.main_thread():
+        yield  # Python hears signals in its main thread alone
         return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
+    came: list[int] = []
+    # Handlers, not a mask: a signal that one thread blocks goes to another, such as those of torch.
+    numbers = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    before = {number: signal.getsignal(number) for number in numbers}
     try:
+        for number in numbers:
+            signal.signal(number, lambda number, _: came.append(number))
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        for number, handler in before.items():
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)
+        if came:
+            signal.raise_signal(came[0])
