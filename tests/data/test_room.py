@@ -14,7 +14,7 @@ from PIL import Image
 
 from engram import load_problem
 from engram.cli import main
-from engram.data.room import VARIABLE, require_room, room
+from engram.data.room import VARIABLE, require_ram, room
 from engram.errors import DataError, EngramError, SettingError
 
 
@@ -33,7 +33,7 @@ def test_a_size_is_read(monkeypatch):
     monkeypatch.delenv(VARIABLE)
     assert room() > 10**8
     with pytest.raises(DataError, match="--max-ram"):
-        require_room(10**18, "a lot")
+        require_ram(10**18, "a lot")
 
 
 def peak_of(path, **settings) -> int:

@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from ..errors import DataError
-from .room import require_room
+from .room import require_ram
 
 __all__ = ["require_named", "stack"]
 
@@ -64,7 +64,7 @@ def stack(pictures: Iterable[tuple[str, Path | BinaryIO]], count: int, size: int
             raise DataError(f"{name} is not a readable image ({error}): mend or remove it") from error
         if images is None:
             first = name
-            require_room(count * pixels.size, f"{count} images like {name}")
+            require_ram(count * pixels.size, f"{count} images like {name}")
             images = np.empty((count, *pixels.shape), dtype=np.uint8)
         if pixels.shape != images.shape[1:]:
             raise DataError(

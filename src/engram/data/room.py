@@ -5,13 +5,12 @@ import re
 
 from ..errors import DataError, SettingError
 
-__all__ = ["VARIABLE", "require_room", "room"]
+__all__ = ["VARIABLE", "bytes_of", "machine_bytes", "require_ram", "room"]
 
 VARIABLE = "ENGRAM_MAX_RAM"
 """Environment variable that says it in bytes, ``8GB`` or ``2GiB``; the command line's ``--max-ram`` sets it."""
 
 _SHARE = 0.5
-_UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "ki": 2**10, "mi": 2**20, "gi": 2**30}
 
 
 def room() -> int:
@@ -22,17 +21,36 @@ def room() -> int:
     """
     said = os.environ.get(VARIABLE, "")
     if not said:
-        try:
-            return int(_SHARE * os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
-        except (ValueError, OSError, AttributeError):  # a system that does not say
-            return 2**63
-    found = re.fullmatch(r"\s*(\d{1,15}(?:\.\d{1,9})?)\s*(k|m|g|ki|mi|gi|)b?\s*", said.lower())
+        return int(_SHARE * machine_bytes())
+    found = bytes_of(said)
     if found is None:
         raise SettingError(f"{said!r} is not a size of memory: write for instance 8GB or 500MiB")
-    return int(float(found[1]) * _UNITS[found[2]])
+    return found
 
 
-def require_room(size: int, what: str) -> None:
+def machine_bytes() -> int:
+    """Memory of this machine; no bound where the system does not say."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (ValueError, OSError, AttributeError):
+        return 2**63
+
+
+def bytes_of(text: str) -> int | None:
+    """Read a size: a number with an optional unit, decimal (kB, MB, GB) or binary (KiB, MiB, GiB); None for anything else.
+
+    Example:
+        >>> bytes_of("1.5kB"), bytes_of("much")
+        (1500, None)
+    """
+    found = re.fullmatch(r"\s*(\d{1,15}(?:\.\d{1,9})?)\s*([kKmMgG]?)(i?)[bB]?\s*", text)
+    if found is None:
+        return None
+    number, unit, binary = found.groups()
+    return int(float(number) * (1024 if binary else 1000) ** ("kmg".index(unit.lower()) + 1 if unit else 0))
+
+
+def require_ram(size: int, what: str) -> None:
     """Refuse data that would take more.
 
     Args:
@@ -43,7 +61,7 @@ def require_room(size: int, what: str) -> None:
         DataError: they would not fit.
 
     Example:
-        >>> require_room(10, "ten bytes")
+        >>> require_ram(10, "ten bytes")
     """
     allowed = room()
     if size > allowed:

@@ -1,11 +1,11 @@
 """What was asked for, in the forms in which people ask: a number for a budget, a word for a precision; and what cannot be done, before any work."""
 
-import os
 from operator import index
 from typing import Any
 
 import torch
 
+from ..data.room import machine_bytes
 from ..data.task import Task
 from ..errors import BudgetError, SettingError
 from ..learning.network import Network
@@ -113,7 +113,7 @@ def require_room(network: Network, task: Task) -> None:
         return
     with torch.device("meta"):
         needed = sum(value.numel() for value in network.build(task.shape, task.outputs).parameters())
-    there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    there = machine_bytes()
     if 4 * _COPIES * needed > there:
         raise SettingError(
             f"{render(network)} has {needed:,} parameters, {4 * _COPIES * needed:,} bytes in training; this machine has {there:,}: "

@@ -1,9 +1,9 @@
 """How much synthetic data: items, items per class, or bytes at a stored precision."""
 
 import enum
-import re
 from dataclasses import dataclass
 
+from ..data.room import bytes_of
 from ..errors import BudgetError
 
 __all__ = ["Budget", "Bytes", "Items", "PerClass", "Precision", "parse_size"]
@@ -135,11 +135,10 @@ def parse_size(text: str) -> int:
         >>> parse_size("1.5kB")
         1500
     """
-    match = re.fullmatch(r"\s*(\d{1,15}(?:\.\d{1,9})?)\s*([kKmMgG]?)(i?)[bB]?\s*", text)
-    if not match:
+    found = bytes_of(text)
+    if found is None:
         raise BudgetError(f"{text!r} is not a size: write for instance 4096, 16kB or 2MiB")
-    number, unit, binary = match.groups()
-    return int(float(number) * (1024 if binary else 1000) ** ("kmg".index(unit.lower()) + 1 if unit else 0))
+    return found
 
 
 def _positive(count: int, name: str) -> None:

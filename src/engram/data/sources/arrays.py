@@ -11,7 +11,7 @@ import numpy as np
 from ...errors import DataError
 from ..posing_series import forecast
 from ..problem import Problem
-from ..room import require_room
+from ..room import require_ram
 
 __all__ = ["Arrays"]
 
@@ -85,7 +85,7 @@ class Arrays:
     def _read(self) -> dict[str, np.ndarray]:
         try:
             with open(self.path, "rb") as file:
-                require_room(_promised(file), self.path)
+                require_ram(_promised(file), self.path)
                 file.seek(0)
                 content = np.load(file, allow_pickle=False)
                 if isinstance(content, np.ndarray):

@@ -14,7 +14,7 @@ import numpy as np
 
 from ...errors import DataError
 from ..problem import Problem
-from ..room import require_room, room
+from ..room import require_ram, room
 
 __all__ = ["Idx"]
 
@@ -131,7 +131,7 @@ def _read(path: Path) -> np.ndarray:
     except (OSError, zlib.error) as error:
         raise DataError(f"{path} is not a readable idx file ({error}): download it again") from error
     if len(content) > room():
-        require_room(promised, str(path))
+        require_ram(promised, str(path))
     if len(content) != promised or not promised:
         found = f"{len(content)}" if len(content) <= promised else "more"
         raise DataError(

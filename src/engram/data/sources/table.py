@@ -13,7 +13,7 @@ import pandas as pd
 from ...errors import DataError, SettingError
 from ..posing_series import Layout, series_of
 from ..problem import Problem
-from ..room import require_room
+from ..room import require_ram
 
 __all__ = ["Table"]
 
@@ -159,7 +159,7 @@ def _read_parquet(path: str) -> pd.DataFrame:
     groups = pq.read_metadata(path)
     # Numbers take at least their eight bytes in a table, however well a file packs them.
     plain = sum(groups.row_group(k).total_byte_size for k in range(groups.num_row_groups))
-    require_room(max(plain, 8 * groups.num_rows * groups.num_columns), path)
+    require_ram(max(plain, 8 * groups.num_rows * groups.num_columns), path)
     return pd.read_parquet(path)
 
 
