@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import ArtefactError
-from ..memory.files import append_line
+from ..memory.files import append_line, json_lines
 
 __all__ = ["Results"]
 
@@ -29,17 +29,16 @@ class Results:
             ArtefactError: the file cannot be read, or holds no row.
         """
         try:
-            lines = self.path.read_text(encoding="utf-8", errors="replace").splitlines()
+            lines, empty = list(json_lines(self.path)), not self.path.stat().st_size
         except OSError as error:
             raise ArtefactError(f"{self.path} cannot be read ({error.strerror or error})") from error
         known: dict[str, dict[str, Any]] = {}
-        for line in lines:
+        for row in lines:
             try:
-                row = json.loads(line)
                 known[row["key"]] = row | {"scores": _numbers(row["scores"])}
             except (ValueError, KeyError, TypeError, AttributeError):
                 continue
-        if lines and not known:
+        if not (empty or known):
             raise ArtefactError(f"{self.path} holds no row of a benchmark")
         return list(known.values())
 

@@ -15,13 +15,21 @@ __all__ = [
     "panel_options",
     "seed_option",
     "source_options",
+    "split_seed",
+    "split_seed_option",
     "strict_option",
 ]
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object on standard output.")
 seed_option = click.option("--seed", default=0, show_default=True, help="Seed of every draw, the split included.")
+split_seed_option = click.option("--seed", type=int, help="Seed of the split; the engram's own if absent.")
 device_option = click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N.")
 force_option = click.option("--force", is_flag=True, help="Replace files that exist.")
+
+
+def split_seed(memory: Any, given: int | None) -> int:
+    """What `split_seed_option` says: the seed that was given, or that by which the engram's own data were split."""
+    return int(memory.provenance.get("seed", 0)) if given is None else given
 
 
 def _kinds(context: click.Context, parameter: click.Parameter, given: tuple[str, ...]) -> dict[str, str] | None:
@@ -52,6 +60,8 @@ def _max_ram(context: click.Context, parameter: click.Parameter, given: str | No
     if given is not None:
         from ..data.room import VARIABLE, room
 
+        before = os.environ.get(VARIABLE, "")
+        context.call_on_close(lambda: os.environ.__setitem__(VARIABLE, before))
         os.environ[VARIABLE] = given
         room()
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from ._options import device_option, json_option, source_options
+from ._options import device_option, json_option, source_options, split_seed, split_seed_option
 from ._terminal import Bars, emit, say, verbosity_options
 
 
@@ -16,7 +16,7 @@ from ._terminal import Bars, emit, say, verbosity_options
 @click.option(
     "--shadows", default=16, show_default=True, help="Distillations from halves of the data; 0 for distances alone."
 )
-@click.option("--seed", type=int, help="Seed of the split; the engram's own if absent.")
+@split_seed_option
 @device_option
 @verbosity_options
 @json_option
@@ -40,8 +40,7 @@ def command(
     from ..workflow.threads import spare_threads
 
     memory, place = load(file), device_of(device)
-    own = int(memory.provenance.get("seed", 0))
-    problem = load_problem(source, seed=own if seed is None else seed, **settings)
+    problem = load_problem(source, seed=split_seed(memory, seed), **settings)
     spare_threads(problem.task.shape)
     with Bars() as bars:
         found = audit(memory.to(place), problem.to(place), shadows, RunFolder.of(file), bars.show)

@@ -6,7 +6,15 @@ from typing import Any
 
 import click
 
-from ._options import device_option, json_option, panel_options, source_options, strict_option
+from ._options import (
+    device_option,
+    json_option,
+    panel_options,
+    source_options,
+    split_seed,
+    split_seed_option,
+    strict_option,
+)
 from ._terminal import Bars, conclude, emit, say, scores_table, verbosity_options
 
 
@@ -15,7 +23,7 @@ from ._terminal import Bars, conclude, emit, say, scores_table, verbosity_option
 @click.option("--on", "source", required=True, help="Built-in dataset, file or folder, as for distill.")
 @source_options
 @click.option("--network", help="Another architecture: NAME or NAME:field=value,...")
-@click.option("--seed", type=int, help="Seed of the split; the engram's own if absent.")
+@split_seed_option
 @click.option("--seeds", default=5, show_default=True, help="Networks per row.")
 @click.option("--baselines/--no-baselines", default=True, help="Train real and averaged rows too.")
 @click.option("--full-steps", type=click.IntRange(1), help="Steps of training on all data; by its size if absent.")
@@ -52,8 +60,7 @@ def command(
 
     memory = load(file)
     place = device_of(device)
-    own_seed = int(memory.provenance.get("seed", 0))
-    problem = load_problem(source, seed=own_seed if seed is None else seed, **settings)
+    problem = load_problem(source, seed=split_seed(memory, seed), **settings)
     notes = list(problem.notes)
     if problem.fingerprint != memory.provenance.get("fingerprint"):
         notes.append(

@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from ._options import device_option, json_option, source_options
+from ._options import device_option, json_option, source_options, split_seed, split_seed_option
 from ._terminal import Bars, emit, verbosity_options
 
 _SAID = {
@@ -32,7 +32,7 @@ _SAID = {
     help="With --on: hold the ranking to that of training on real rows (five passes, 10,000 rows).",
 )
 @click.option("--seeds", default=3, show_default=True, help="Networks of each candidate.")
-@click.option("--seed", type=int, help="Seed of the split; the engram's own if absent.")
+@split_seed_option
 @device_option
 @verbosity_options
 @json_option
@@ -62,8 +62,7 @@ def command(
 
     memory, place, problem = load(file), device_of(device), None
     if source is not None:
-        own = int(memory.provenance.get("seed", 0)) if seed is None else seed
-        problem = load_problem(source, seed=own, **settings).to(place)
+        problem = load_problem(source, seed=split_seed(memory, seed), **settings).to(place)
     spare_threads(memory.task.shape)
     with Bars() as bars:
         found = search(

@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from ._options import device_option, json_option, source_options
+from ._options import device_option, json_option, source_options, split_seed, split_seed_option
 from ._terminal import Bars, emit, plus_minus, say, verbosity_options
 
 _SAID = {
@@ -32,7 +32,7 @@ _SAID = {
 )
 @click.option("--network", help="Another architecture: NAME or NAME:field=value,...")
 @click.option("--seeds", default=5, show_default=True, help="Draws of these rows, and networks.")
-@click.option("--seed", type=int, help="Seed of the split; the engram's own if absent.")
+@split_seed_option
 @device_option
 @verbosity_options
 @json_option
@@ -66,7 +66,7 @@ def command(
     from ..workflow.threads import spare_threads
 
     memory, place = load(file), device_of(device)
-    own = int(memory.provenance.get("seed", 0)) if seed is None else seed
+    own = split_seed(memory, seed)
     problem = load_problem(source, seed=own, **settings)
     origin_problem = None if origin is None else source_of(memory, origin, own, settings.get("kind")).to(place)
     spare_threads(problem.task.shape)

@@ -1,5 +1,6 @@
 """Files that are written whole or not at all, and refused before any work is done for them."""
 
+import json
 import os
 import re
 import signal
@@ -8,10 +9,11 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from ..errors import OutputError
 
-__all__ = ["append_line", "check_writable", "only_writer", "replace_file", "sweep", "undisturbed"]
+__all__ = ["append_line", "check_writable", "json_lines", "only_writer", "replace_file", "sweep", "undisturbed"]
 
 _TEMPORARY = re.compile(r"\.engram-(\d+)-\w+")
 """A file that a process of this number is writing, or left when it was killed."""
@@ -90,6 +92,21 @@ def append_line(path: Path, line: str) -> None:
         ) from error
 
 
+def json_lines(path: Path) -> Iterator[dict[str, Any]]:
+    """The JSON objects of a file, one for each line; a line that is none, such as one that an interruption tore, is left out.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+        try:
+            found = json.loads(line)
+        except (ValueError, RecursionError):
+            continue
+        if isinstance(found, dict):
+            yield found
+
+
 def sweep(folder: Path) -> None:
     """Remove what processes that are no more left half written in a folder."""
     if not folder.is_dir():
@@ -130,6 +147,9 @@ def only_writer(path: Path) -> Iterator[None]:
     with file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # One that ended just now has taken its lock away, and somebody may hold the next one.
+            if os.fstat(file.fileno()).st_ino != lock.stat().st_ino:
+                raise BlockingIOError
         except OSError as error:
             raise OutputError(f"another process is adding to {path}: wait for it, or choose another file") from error
         try:

@@ -15,7 +15,7 @@ from ..data.problem import Problem
 from ..errors import ArtefactError, OutputError
 from .container import read_tensors, write_tensors
 from .engram import Engram
-from .files import append_line, replace_file, sweep
+from .files import append_line, json_lines, replace_file, sweep
 
 __all__ = ["RunFolder"]
 
@@ -126,16 +126,12 @@ class RunFolder:
         """The rows of this engram that were judged by this protocol, as they were given; torn lines are left out."""
         found = {}
         try:
-            lines = self.judged.read_text(encoding="utf-8", errors="replace").splitlines()
+            lines = list(json_lines(self.judged))
         except OSError:
             return {}
-        for line in lines:
-            try:
-                row = json.loads(line)
-                if (row.pop("engram"), row.pop("protocol")) == (engram.fingerprint, protocol):
-                    found[str(row.pop("row"))] = row
-            except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-                continue
+        for row in lines:
+            if (row.pop("engram", None), row.pop("protocol", None)) == (engram.fingerprint, protocol) and "row" in row:
+                found[str(row.pop("row"))] = row
         return found
 
     def keep(

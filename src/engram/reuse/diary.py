@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import OutputError
-from ..memory.files import append_line, check_writable
+from ..memory.files import append_line, check_writable, json_lines
 from .life import Lived
 
 __all__ = ["Diary", "read"]
@@ -27,18 +27,22 @@ class Diary:
 
     def __init__(self, path: Path, settings: Mapping[str, Any], force: bool = False) -> None:
         self.path = check_writable(path, force=True)
-        self.lives: list[Lived] = []
-        head = json.dumps({"settings": settings}, sort_keys=True)
-        lines = _lines(path)
-        if lines and lines[0] == head:
-            self.lives = [life for life in map(_life, lines[1:]) if life is not None]
+        try:
+            lines = list(json_lines(path)) if path.exists() else []
+            begun = path.exists() and path.stat().st_size > 0
+        except OSError as error:
+            raise OutputError(f"{path} cannot be read as lives ({error}): choose another name") from error
+        # As it comes back from a file.
+        if begun and lines and lines[0] == json.loads(json.dumps({"settings": settings})):
+            self.lives = _lives(lines[1:])
             return
-        if lines and not force:
+        if begun and not force:
             raise OutputError(
                 f"{path} holds something else than lives of these settings: choose another name, or pass --force"
             )
         path.unlink(missing_ok=True)
-        append_line(path, head)
+        append_line(path, json.dumps({"settings": settings}, sort_keys=True))
+        self.lives = []
 
     def add(self, life: Lived) -> None:
         """Write a life down."""
@@ -47,19 +51,10 @@ class Diary:
 
 def read(path: Path) -> list[Lived]:
     """The lives of a file, whatever their settings."""
-    return [life for life in map(_life, _lines(path)[1:]) if life is not None]
+    return _lives(list(json_lines(path))[1:])
 
 
-def _lines(path: Path) -> list[str]:
-    try:
-        return path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-    except (OSError, UnicodeDecodeError) as error:
-        raise OutputError(f"{path} cannot be read as lives ({error}): choose another name") from error
-
-
-def _life(line: str) -> Lived | None:
-    """A life; None for a line that an interruption tore."""
-    try:
-        return Lived(**json.loads(line))
-    except (ValueError, TypeError, RecursionError):
-        return None
+def _lives(lines: list[dict[str, Any]]) -> list[Lived]:
+    """Those lines that are lives."""
+    fields = set(Lived.__dataclass_fields__)
+    return [Lived(**line) for line in lines if set(line) == fields]

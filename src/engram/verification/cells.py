@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..memory.files import append_line
+from ..memory.files import append_line, json_lines
 from ..numerics.statistics import Measured
 
 __all__ = ["Cell", "Cells", "Found", "Scale"]
@@ -95,9 +95,8 @@ class Cells:
         """Results by key."""
         known: dict[str, dict[str, Any]] = {}
         if self.path.is_file() and not self.anew:
-            for line in self.path.read_text(encoding="utf-8", errors="replace").splitlines():
+            for entry in json_lines(self.path):
                 try:
-                    entry = json.loads(line)
                     if entry["version"] == self.version:
                         known[entry["key"]] = {key: float(value) for key, value in entry["result"].items()}
                 except (ValueError, KeyError, TypeError, AttributeError):
