@@ -16,7 +16,7 @@ from engram.learning.networks.mlp import MLP
 from engram.numerics.optimizers import SGD
 from engram.reuse.diary import Diary
 from engram.reuse.experiences import experiences
-from engram.reuse.keeping import keep, memory_method, row_bytes
+from engram.reuse.keeping import keep, kept_bytes, memory_method
 from engram.reuse.learner import Buffer, Learner
 from engram.reuse.replay_memory import Replayed
 from engram.reuse.thinning import least_bytes, thinned
@@ -187,7 +187,7 @@ def test_what_does_not_go_together_is_refused(digits, wine, diabetes):
 @pytest.mark.parametrize("kind", ["engram", "random", "herding", "k_means", "dark", "packed"])
 def test_what_is_kept_costs_no_more_than_it_may(digits, kind):
     life = experiences(digits, 5)[0]
-    size = 6 * row_bytes("random", life.problem, 10)
+    size = 6 * kept_bytes("random", life.problem, 10)
     found = keep(kind, life, size, MLP(width=16), 0, "kernel-matching:steps=1,coarse=true,start=random")
     assert 0.6 * size < found.bytes <= size
     # Nothing is said of classes that are not its own.

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from ..data.metrics import recalls, score
 from ..data.preprocessing.encoded import Encoded
 from ..data.problem import Problem
+from ..data.split import Split
 from ..distillation.methods.herding import Herding
 from ..distillation.methods.k_center import KCenter
 from ..distillation.methods.k_means import KMeans
@@ -22,7 +23,16 @@ from ..samples.spending import number_bytes
 from .ceiling import Full
 from .scores import Row
 
-__all__ = ["BASELINES", "TAUGHT", "Baselines", "constant_score", "scores_and_recall_on_test", "scores_on_test"]
+__all__ = [
+    "BASELINES",
+    "TAUGHT",
+    "Baselines",
+    "constant_score",
+    "row_bytes",
+    "scores_and_recall_on_test",
+    "scores_on",
+    "scores_on_test",
+]
 
 BASELINES = {
     "random": Random(),
@@ -65,12 +75,7 @@ class Baselines:
 
     def item_bytes(self, name: str) -> int:
         """Cost of one row of a baseline with its label, at the engram's precision; a mean of encoded rows is a vector."""
-        problem, precision = self.problem, self.engram.precision
-        number = problem.task.outputs * number_bytes(precision)
-        label = number if name in TAUGHT or problem.classes is None else problem.target.label_bytes
-        if isinstance(problem.preprocessing, Encoded) and name.startswith("k_means"):
-            return math.prod(problem.task.shape) * precision.bytes + label
-        return problem.preprocessing.item_bytes(precision.bytes) + label
+        return row_bytes(name, self.problem, self.engram.precision)
 
     def canvases(self, name: str) -> list[Plain]:
         """The rows of a baseline, one canvas per seed, with their own labels."""
@@ -132,9 +137,23 @@ class Baselines:
             yield from scores_on_test(fit(self._training, self.problem.task, own, some), self.problem)
 
 
+def row_bytes(name: str, problem: Problem, precision: Precision) -> int:
+    """Cost of one row of a baseline with its label; a mean of encoded rows is a vector."""
+    number = problem.task.outputs * number_bytes(precision)
+    label = number if name in TAUGHT or problem.classes is None else problem.target.label_bytes
+    if isinstance(problem.preprocessing, Encoded) and name.startswith("k_means"):
+        return math.prod(problem.task.shape) * precision.bytes + label
+    return problem.preprocessing.item_bytes(precision.bytes) + label
+
+
+def scores_on(fitted: Fitted, problem: Problem, split: Split) -> tuple[float, ...]:
+    """Scores of networks on the rows of a split, one each."""
+    return tuple(score(problem.metric, outputs(fitted, split), split.targets).tolist())
+
+
 def scores_on_test(fitted: Fitted, problem: Problem) -> tuple[float, ...]:
     """Scores of networks on the test split, one each."""
-    return scores_and_recall_on_test(fitted, problem)[0]
+    return scores_on(fitted, problem, problem.test)
 
 
 def scores_and_recall_on_test(fitted: Fitted, problem: Problem) -> tuple[tuple[float, ...], tuple[float, ...]]:

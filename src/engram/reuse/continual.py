@@ -10,7 +10,7 @@ from ..distillation.method import Method
 from ..errors import SettingError
 from ..evaluation.scores import gain, sign, summarise
 from .experiences import By, experiences
-from .keeping import KINDS, row_bytes
+from .keeping import KINDS, kept_bytes
 from .learner import Learner
 from .life import Life, Lived, ways_of
 
@@ -182,4 +182,4 @@ def _known(value: float) -> float:
 def _usual(problem: Problem) -> int:
     """Bytes of the usual number of rows of each class; of numbers, of as many rows as ten classes have."""
     rows = _ROWS.get(len(problem.task.shape), 2)
-    return rows * (problem.classes or 10) * row_bytes("random", problem, problem.task.outputs)
+    return rows * (problem.classes or 10) * kept_bytes("random", problem, problem.task.outputs)

@@ -16,9 +16,9 @@ from ..distillation.methods.kernel_matching import KernelMatching
 from ..distillation.methods.random import Random
 from ..distillation.published import method_of
 from ..errors import BudgetError
+from ..evaluation.baselines import row_bytes
 from ..learning.network import Network, large_image
 from ..learning.training import Training
-from ..memory.engram import Engram
 from ..memory.lesson import Lesson
 from ..random import minibatch
 from ..samples.budget import Bytes, Items, Precision
@@ -28,7 +28,7 @@ from .experiences import Experience
 from .learner import Buffer
 from .replay_memory import in_label_space
 
-__all__ = ["KINDS", "Kept", "Kind", "keep", "row_bytes"]
+__all__ = ["KINDS", "Kept", "Kind", "keep", "kept_bytes"]
 
 Kind = Literal["engram", "random", "herding", "k_means", "dark", "packed"]
 """Distilled samples; rows of equal bytes: random (experience replay), by herding, k-means centres, random with a network's logits; and
@@ -52,12 +52,10 @@ class Kept:
     Args:
         buffer: samples in the label space of all experiences.
         bytes: their cost.
-        engram: the artefact, where they were distilled.
     """
 
     buffer: Buffer
     bytes: int
-    engram: Engram | None = None
 
 
 def keep(
@@ -88,8 +86,8 @@ def keep(
         engram = distill(
             problem, chosen, budget=Bytes(size), training=training, seed=seed, steps=0 if kind == "packed" else None
         )
-        return Kept(Buffer(_shared(experience, Lesson.of(engram))), engram.canvas_bytes, engram)
-    each = row_bytes(kind, problem, experience.shared.task.outputs)
+        return Kept(Buffer(_shared(experience, Lesson.of(engram))), engram.canvas_bytes)
+    each = kept_bytes(kind, problem, experience.shared.task.outputs)
     count = size // each
     if count < (problem.classes or 1):
         raise BudgetError(
@@ -103,11 +101,9 @@ def keep(
     return Kept(Buffer(_shared(experience, lesson)), len(samples) * each)
 
 
-def row_bytes(kind: Kind, problem: Problem, outputs: int) -> int:
-    """Cost of a kept row with its label, at the precision that an engram of these data has."""
-    precision = defaults.precision(problem)
-    logits = _LOGIT * outputs if kind == "dark" else 0
-    return problem.preprocessing.item_bytes(precision.bytes) + problem.target.label_bytes + logits
+def kept_bytes(kind: Kind, problem: Problem, outputs: int) -> int:
+    """Cost of a kept row with its label, and logits where it has them, at the precision that an engram of these data has."""
+    return row_bytes(kind, problem, defaults.precision(problem)) + (_LOGIT * outputs if kind == "dark" else 0)
 
 
 def _shared(experience: Experience, lesson: Lesson) -> Synthetic:
@@ -130,7 +126,7 @@ def memory_method(problem: Problem, size: int) -> Method:
         with the mean features of their class, smooth series as their lower frequencies. As far as every class has the rows to start from.
     """
     fewest = min(map(len, problem.train.by_class))
-    items = max(1, size // (row_bytes("random", problem, problem.task.outputs) * (problem.classes or 1)))
+    items = max(1, size // (kept_bytes("random", problem, problem.task.outputs) * (problem.classes or 1)))
     images = len(problem.task.shape) == 3
     for parts, coarse in _packings(problem):
         fold = parts**2 if images else parts

@@ -83,24 +83,18 @@ class Life:
     seed: int
 
     def lived(self) -> Iterator[Lived]:
-        """Both ways."""
-        if self.memory in ("nothing", "joint"):
-            try:
-                yield self._joint() if self.memory == "joint" else self._beside([None] * len(self.lives), 0, 0.0)
-            except DivergenceError:
-                yield self._astray("beside", 0, 0.0)
-            return
+        """In every way that the memory is used."""
         begun = time.perf_counter()
+        stored = () if self.memory in ("nothing", "joint") else self.lives
         kept = [
             keep(self.memory, one, self._share(one), self.learner.network, self.seed, self.method)  # type: ignore[arg-type]
-            for one in self.lives
+            for one in stored
         ]
         seconds, total = time.perf_counter() - begun, sum(one.bytes for one in kept)
-        buffers = [one.buffer for one in kept]
         for way in ways_of(self.memory):
-            living = self._beside if way == "beside" else self._alone
+            living = self._joint if self.memory == "joint" else self._beside if way == "beside" else self._alone
             try:
-                yield living(buffers, total, seconds)
+                yield living([one.buffer for one in kept], total, seconds)
             except DivergenceError:
                 yield self._astray(way, total, seconds)
 
@@ -113,62 +107,68 @@ class Life:
         sizes = [len(life.outputs) for life in self.lives]
         return self.size * len(one.outputs) // sum(sizes)
 
-    def _beside(self, buffers: Sequence[Buffer | None], total: int, seconds: float) -> Lived:
+    def _beside(self, buffers: Sequence[Buffer], total: int, seconds: float) -> Lived:
         begun, task = time.perf_counter(), self.lives[0].shared.task
-        params = self.learner.begin(task, self.seed)
-        forward = self.by != "class"
-        first = [self._score(params, one, "test") if forward else 0.0 for one in self.lives]
-        before, after = [], []
+        params, forward = self.learner.begin(task, self.seed), self.by != "class"
+        first = self._scores(params, "test") if forward else []
+        gained, after = [], []
         memory: Buffer | None = None
         for k, one in enumerate(self.lives):
-            before.append(self._score(params, one, "test") - first[k] if forward else 0.0)
+            if forward and k:
+                gained.append(self._score(params, one, "test") - first[k])
             params = self.learner.learn(params, task, one.shared.train, memory, self.seed, k)
+            if one is self.lives[-1]:
+                break
             after.append(self._score(params, one, "test"))
-            memory = self._with(memory, buffers[k], params)
-        gained = _mean(before[1:]) if forward else None
-        return self._end(params, "beside", after, gained, total, seconds + time.perf_counter() - begun)
+            if buffers:
+                new = self._with_logits(buffers[k], params) if self.memory == "dark" else buffers[k]
+                memory = new if memory is None else memory.beside(new)
+        spent = seconds + time.perf_counter() - begun
+        return self._end(params, "beside", after, _mean(gained) if forward else None, total, spent)
 
     def _alone(self, buffers: Sequence[Buffer], total: int, seconds: float) -> Lived:
         begun, task = time.perf_counter(), self.lives[0].shared.task
         after: list[float] = []
-        memory: Buffer | None = None
-        params: Params = {}
+        memory, params = buffers[0], Params()
         for k, one in enumerate(self.lives):
-            memory = self._with(memory, buffers[k], {})
+            memory = memory.beside(buffers[k]) if k else memory
             # As long as one that learns beside new rows has learnt by then.
             steps = self.learner.steps * (k + 1)
             params = self.learner.learn(self.learner.begin(task, self.seed), task, None, memory, self.seed, k, steps)
-            after.append(self._score(params, one, "test"))
+            if one is not self.lives[-1]:
+                after.append(self._score(params, one, "test"))
         return self._end(params, "alone", after, None, total, seconds + time.perf_counter() - begun)
 
-    def _joint(self) -> Lived:
+    def _joint(self, *_: object) -> Lived:
         begun, task = time.perf_counter(), self.lives[0].shared.task
         union = _Union(tuple(one.shared.train for one in self.lives))
         steps = self.learner.steps * len(self.lives)
         params = self.learner.learn(self.learner.begin(task, self.seed), task, union, None, self.seed, 0, steps)
-        after = [self._score(params, one, "test") for one in self.lives]
         total = sum(len(one.shared.train) * one.shared.row_bytes() for one in self.lives)
-        return self._end(params, "beside", after, None, total, time.perf_counter() - begun)
+        return self._end(params, "beside", None, None, total, time.perf_counter() - begun)
 
-    def _with(self, memory: Buffer | None, new: Buffer | None, params: Params) -> Buffer | None:
-        if new is None:
-            return memory
-        if self.memory == "dark" and params:
-            model = model_of(self.learner.network, self.lives[0].shared.task)
-            with torch.no_grad():
-                said = torch.cat([model.outputs(params, x) for x, _, _ in new.rows.batches()])
-            new = replace(new, logits=said)
-        return new if memory is None else memory.beside(new)
+    def _with_logits(self, new: Buffer, params: Params) -> Buffer:
+        """What the network of now says of the rows that it leaves behind."""
+        model = model_of(self.learner.network, self.lives[0].shared.task)
+        with torch.no_grad():
+            return replace(new, logits=torch.cat([model.outputs(params, x) for x, _, _ in new.rows.batches()]))
 
     def _end(
-        self, params: Params, way: str, after: Sequence[float], forward: float | None, total: int, seconds: float
+        self,
+        params: Params,
+        way: Way,
+        after: Sequence[float] | None,
+        forward: float | None,
+        total: int,
+        seconds: float,
     ) -> Lived:
-        last = [self._score(params, one, "test") for one in self.lives]
-        select = [self._score(params, one, "validation") for one in self.lives]
-        lost = [early - late for early, late in zip(after[:-1], last[:-1], strict=True)]
-        return Lived(
-            self.memory, way, self.seed, _mean(last), _mean(select), _mean(lost), forward, total, round(seconds, 1)
-        )
+        """What is known at the end, beside what was right after each experience but the last; None where all were learnt at once."""
+        last, select = self._scores(params, "test"), self._scores(params, "validation")
+        lost = 0.0 if after is None else _mean([early - late for early, late in zip(after, last, strict=False)])
+        return Lived(self.memory, way, self.seed, _mean(last), _mean(select), lost, forward, total, round(seconds, 1))
+
+    def _scores(self, params: Params, part: str) -> list[float]:
+        return [self._score(params, one, part) for one in self.lives]
 
     def _score(self, params: Params, one: Experience, part: str) -> float:
         problem = one.shared

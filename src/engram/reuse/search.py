@@ -12,8 +12,8 @@ from ..data.problem import Problem
 from ..data.rows import Rows
 from ..data.split import Split
 from ..errors import DataError, DivergenceError, SettingError
-from ..evaluation.baselines import Baselines
-from ..learning.fitting import Fitted, fit, outputs
+from ..evaluation.baselines import Baselines, scores_on
+from ..learning.fitting import Fitted, fit
 from ..learning.network import Network, model_of
 from ..learning.training import Descent, Loss, Phase, Training
 from ..memory.engram import Engram
@@ -253,7 +253,8 @@ def _ways(engram: Engram, problem: Problem, seeds: int) -> dict[str, _Trained]:
 
 
 def _scored(fitted: Fitted, problem: Problem, split: Split) -> float:
-    return float(score(problem.metric, outputs(fitted, split), split.targets).mean())
+    found = scores_on(fitted, problem, split)
+    return sum(found) / len(found)
 
 
 def _order(scores: Sequence[float]) -> list[int]:

@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..data.metrics import score
 from ..data.part import of_classes
 from ..data.preprocessing.columns import Columns
 from ..data.preprocessing.pixels import Pixels
@@ -12,12 +11,11 @@ from ..data.preprocessing.series import Series
 from ..data.preprocessing.vectors import Vectors
 from ..data.problem import Problem
 from ..data.source import load_problem
-from ..data.split import Split
 from ..data.targets import Classes
 from ..distillation import defaults
 from ..errors import DataError, SettingError
+from ..evaluation.baselines import scores_on
 from ..evaluation.scores import gain, sign, summarise
-from ..learning.fitting import Fitted, outputs
 from ..learning.network import Network
 from ..learning.training import Training
 from ..memory.engram import Engram
@@ -150,8 +148,8 @@ def transfer(
         if watch is not None:
             watch(k / len(asked), name.replace("_", " "))
         for way, fitted in bench.learnt(name).items():
-            test.setdefault(name, {})[way] = _scores(fitted, problem, problem.test)
-            select.setdefault(name, {})[way] = _scores(fitted, problem, problem.validation)
+            test.setdefault(name, {})[way] = scores_on(fitted, problem, problem.test)
+            select.setdefault(name, {})[way] = scores_on(fitted, problem, problem.validation)
     if watch is not None:
         watch(1.0, "")
     return Transferred(problem.metric.value, shots, test, select)
@@ -206,8 +204,3 @@ def _training(engram: Engram, problem: Problem, network: Network) -> Training:
     if network == own.network and {phase.data for phase in own.phases} == {"main"} and len(own.phases) > 1:
         return own
     return defaults.training(problem, network)
-
-
-def _scores(fitted: Fitted, problem: Problem, split: Split) -> tuple[float, ...]:
-    found: list[float] = score(problem.metric, outputs(fitted, split), split.targets).tolist()
-    return tuple(found)
