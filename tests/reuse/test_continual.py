@@ -16,7 +16,7 @@ from engram.learning.networks.mlp import MLP
 from engram.numerics.optimizers import SGD
 from engram.reuse.diary import Diary
 from engram.reuse.experiences import experiences
-from engram.reuse.keeping import keep, kept_bytes, memory_method
+from engram.reuse.keeping import KINDS, keep, kept_bytes, memory_method
 from engram.reuse.learner import Buffer, Learner
 from engram.reuse.replay_memory import Replayed
 from engram.reuse.thinning import least_bytes, thinned
@@ -280,6 +280,14 @@ def test_a_life_that_goes_astray_is_told_and_costs_no_other(digits):
 def test_memories_are_named(wine):
     with pytest.raises(SettingError, match="no memory"):
         continual(wine, 2, by="domain", memories=("diary",))
+
+
+@pytest.mark.parametrize("by", ["domain", "class"])
+def test_the_usual_bytes_hold_every_memory_of_every_experience(wine, digits, by):
+    quick = Learner(MLP(width=8), steps=1)
+    problem = wine if by == "domain" else digits
+    found = continual(problem, 3, by=by, seeds=1, learner=quick, memories=KINDS[1:])
+    assert found.memories == list(KINDS[1:])
 
 
 def test_a_diary_goes_on_and_refuses_other_settings(tmp_path, wine):

@@ -36,7 +36,7 @@ _SAID = {
     "--bytes",
     "size",
     metavar="SIZE",
-    help="Of the memory in all; if absent those of 20 images, or 2 rows, of each class.",
+    help="Of the memory in all; if absent those of 20 images, or 2 rows, of each class of each experience.",
 )
 @click.option(
     "--memory", "memories", multiple=True, metavar="NAME", help="Only these of the memories that are compared; repeat."

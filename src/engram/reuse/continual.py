@@ -9,7 +9,7 @@ from ..distillation import defaults
 from ..distillation.method import Method
 from ..errors import SettingError
 from ..evaluation.scores import gain, sign, summarise
-from .experiences import By, experiences
+from .experiences import By, Experience, experiences
 from .keeping import KINDS, kept_bytes
 from .learner import Learner
 from .life import Life, Lived, ways_of
@@ -120,7 +120,7 @@ def continual(
         count: of experiences, at least 2.
         by: class, task, domain or time.
         along: column of a table, for domain and time.
-        size: bytes of the memory of all experiences; those of 20 rows of each class for images, of 2 for all else, when None.
+        size: bytes of the memory of all experiences; those of 20 rows of each class of each experience for images, of 2 for all else, when None.
         seeds: lives of each memory; those of one seed share order and first network.
         learner: network and descent; by the kind of data when None.
         method: distils; by the kind of data when None.
@@ -162,9 +162,8 @@ def continual(
         if all((name, way, seed) in done for way in ways):
             found += [done[name, way, seed] for way in ways]
             continue
-        life = Life(
-            experiences(problem, count, by, along, seed), name, size or _usual(problem), by, learner, method, seed
-        )
+        lives = experiences(problem, count, by, along, seed)
+        life = Life(lives, name, size or _usual(problem, lives), by, learner, method, seed)
         for lived in life.lived():
             found.append(lived)
             if kept is not None and (name, lived.way, seed) not in done:
@@ -179,7 +178,7 @@ def _known(value: float) -> float:
     return value if value == value else -1.0
 
 
-def _usual(problem: Problem) -> int:
-    """Bytes of the usual number of rows of each class; of numbers, of as many rows as ten classes have."""
-    rows = _ROWS.get(len(problem.task.shape), 2)
-    return rows * (problem.classes or 10) * kept_bytes("random", problem, problem.task.outputs)
+def _usual(problem: Problem, lives: Sequence[Experience]) -> int:
+    """Bytes of the usual number of rows of each class of each experience; of numbers, of as many rows as ten classes have."""
+    classes = sum(len(one.outputs) if problem.classes else 10 for one in lives)
+    return _ROWS.get(len(problem.task.shape), 2) * classes * kept_bytes("random", problem, problem.task.outputs)

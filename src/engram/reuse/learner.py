@@ -40,12 +40,14 @@ class Buffer:
     rows: Synthetic
     logits: Tensor | None = None
 
-    def beside(self, other: "Buffer") -> "Buffer":
-        """Both."""
-        rows = Synthetic(*(torch.cat(pair) for pair in zip(self._tensors, other._tensors, strict=True)))
-        if self.logits is None or other.logits is None:
+    def after(self, former: "Buffer | None") -> "Buffer":
+        """What was kept before, and this."""
+        if former is None:
+            return self
+        rows = Synthetic(*(torch.cat(pair) for pair in zip(former._tensors, self._tensors, strict=True)))
+        if self.logits is None or former.logits is None:
             return Buffer(rows)
-        return Buffer(rows, torch.cat([self.logits, other.logits]))
+        return Buffer(rows, torch.cat([former.logits, self.logits]))
 
     @property
     def _tensors(self) -> tuple[Tensor, Tensor]:

@@ -4,7 +4,7 @@ import math
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor
@@ -12,6 +12,7 @@ from torch import Tensor
 from ..data.metrics import score
 from ..data.rows import Batch
 from ..data.split import Split
+from ..data.task import Task
 from ..distillation.method import Method
 from ..errors import DivergenceError
 from ..learning.fitting import Fitted, outputs
@@ -92,80 +93,63 @@ class Life:
         ]
         seconds, total = time.perf_counter() - begun, sum(one.bytes for one in kept)
         for way in ways_of(self.memory):
-            living = self._joint if self.memory == "joint" else self._beside if way == "beside" else self._alone
+            begun = time.perf_counter()
             try:
-                yield living([one.buffer for one in kept], total, seconds)
-            except DivergenceError:
-                yield self._astray(way, total, seconds)
-
-    def _astray(self, way: str, total: int, seconds: float) -> Lived:
-        """A life whose network was no longer finite: it says nothing."""
-        return Lived(self.memory, way, self.seed, math.nan, math.nan, math.nan, None, total, round(seconds, 1))
+                known = self._joint() if self.memory == "joint" else self._one_by_one(way, [one.buffer for one in kept])
+            except DivergenceError:  # A network that is no longer finite says nothing.
+                known = _Known(math.nan, math.nan, math.nan, None)
+            if self.memory == "joint":
+                total = sum(len(one.shared.train) * one.shared.row_bytes() for one in self.lives)
+            spent = round(seconds + time.perf_counter() - begun, 1)
+            yield Lived(self.memory, way, self.seed, *known, total, spent)
 
     def _share(self, one: Experience) -> int:
         """Equal bytes for every class."""
         sizes = [len(life.outputs) for life in self.lives]
         return self.size * len(one.outputs) // sum(sizes)
 
-    def _beside(self, buffers: Sequence[Buffer], total: int, seconds: float) -> Lived:
-        begun, task = time.perf_counter(), self.lives[0].shared.task
-        params, forward = self.learner.begin(task, self.seed), self.by != "class"
+    def _one_by_one(self, way: Way, buffers: Sequence[Buffer]) -> "_Known":
+        """A network that goes on beside what is kept, or a fresh one from all that is kept after every experience."""
+        task, forward = self._task, way == "beside" and self.by != "class"
+        params = self.learner.begin(task, self.seed)
         first = self._scores(params, "test") if forward else []
         gained, after = [], []
         memory: Buffer | None = None
         for k, one in enumerate(self.lives):
             if forward and k:
                 gained.append(self._score(params, one, "test") - first[k])
-            params = self.learner.learn(params, task, one.shared.train, memory, self.seed, k)
-            if one is self.lives[-1]:
-                break
+            if way == "alone":
+                memory = buffers[k].after(memory)
+                # As long as one that learns beside new rows has learnt by then.
+                steps, fresh = self.learner.steps * (k + 1), self.learner.begin(task, self.seed)
+                params = self.learner.learn(fresh, task, None, memory, self.seed, k, steps)
+            else:
+                params = self.learner.learn(params, task, one.shared.train, memory, self.seed, k)
+                if buffers:
+                    memory = (self._with_logits(buffers[k], params) if self.memory == "dark" else buffers[k]).after(
+                        memory
+                    )
             after.append(self._score(params, one, "test"))
-            if buffers:
-                new = self._with_logits(buffers[k], params) if self.memory == "dark" else buffers[k]
-                memory = new if memory is None else memory.beside(new)
-        spent = seconds + time.perf_counter() - begun
-        return self._end(params, "beside", after, _mean(gained) if forward else None, total, spent)
+        last = self._scores(params, "test")
+        lost = _mean([early - late for early, late in zip(after[:-1], last, strict=False)])
+        return _Known(_mean(last), _mean(self._scores(params, "validation")), lost, _mean(gained) if forward else None)
 
-    def _alone(self, buffers: Sequence[Buffer], total: int, seconds: float) -> Lived:
-        begun, task = time.perf_counter(), self.lives[0].shared.task
-        after: list[float] = []
-        memory, params = buffers[0], Params()
-        for k, one in enumerate(self.lives):
-            memory = memory.beside(buffers[k]) if k else memory
-            # As long as one that learns beside new rows has learnt by then.
-            steps = self.learner.steps * (k + 1)
-            params = self.learner.learn(self.learner.begin(task, self.seed), task, None, memory, self.seed, k, steps)
-            if one is not self.lives[-1]:
-                after.append(self._score(params, one, "test"))
-        return self._end(params, "alone", after, None, total, seconds + time.perf_counter() - begun)
-
-    def _joint(self, *_: object) -> Lived:
-        begun, task = time.perf_counter(), self.lives[0].shared.task
+    def _joint(self) -> "_Known":
+        """All rows of all experiences at once."""
         union = _Union(tuple(one.shared.train for one in self.lives))
-        steps = self.learner.steps * len(self.lives)
-        params = self.learner.learn(self.learner.begin(task, self.seed), task, union, None, self.seed, 0, steps)
-        total = sum(len(one.shared.train) * one.shared.row_bytes() for one in self.lives)
-        return self._end(params, "beside", None, None, total, time.perf_counter() - begun)
+        steps, fresh = self.learner.steps * len(self.lives), self.learner.begin(self._task, self.seed)
+        params = self.learner.learn(fresh, self._task, union, None, self.seed, 0, steps)
+        return _Known(_mean(self._scores(params, "test")), _mean(self._scores(params, "validation")), 0.0, None)
+
+    @property
+    def _task(self) -> Task:
+        return self.lives[0].shared.task
 
     def _with_logits(self, new: Buffer, params: Params) -> Buffer:
         """What the network of now says of the rows that it leaves behind."""
-        model = model_of(self.learner.network, self.lives[0].shared.task)
+        model = model_of(self.learner.network, self._task)
         with torch.no_grad():
             return replace(new, logits=torch.cat([model.outputs(params, x) for x, _, _ in new.rows.batches()]))
-
-    def _end(
-        self,
-        params: Params,
-        way: Way,
-        after: Sequence[float] | None,
-        forward: float | None,
-        total: int,
-        seconds: float,
-    ) -> Lived:
-        """What is known at the end, beside what was right after each experience but the last; None where all were learnt at once."""
-        last, select = self._scores(params, "test"), self._scores(params, "validation")
-        lost = 0.0 if after is None else _mean([early - late for early, late in zip(after, last, strict=False)])
-        return Lived(self.memory, way, self.seed, _mean(last), _mean(select), lost, forward, total, round(seconds, 1))
 
     def _scores(self, params: Params, part: str) -> list[float]:
         return [self._score(params, one, part) for one in self.lives]
@@ -178,6 +162,15 @@ class Life:
         if self.by == "task":
             said = _among(said, one.outputs)
         return float(score(problem.metric, said, split.targets))
+
+
+class _Known(NamedTuple):
+    """What a learner knows at the end: `Lived.score` to `Lived.forward`."""
+
+    score: float
+    select: float
+    forgetting: float
+    forward: float | None
 
 
 @dataclass(frozen=True, eq=False)
