@@ -18,8 +18,25 @@ __all__ = [
 ]
 
 
+_MOST = 2000
+"""Characters of a message."""
+_LONG, _HEAD, _TAIL = 300, 100, 40
+"""Characters of a word, and of what is shown of a longer one."""
+
+
 class EngramError(Exception):
-    """Anything Engram refuses to do; the command line prints its message and exits with code 2."""
+    """Anything Engram refuses to do, in one line; the command line prints it and exits with code 2.
+
+    Args:
+        message: white space becomes one space, and what is longer than any name, such as a damaged value, its ends.
+
+    Example:
+        >>> len(str(EngramError("a value " + "9" * 100_000)))
+        149
+    """
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(_shortened(" ".join(map(_shortened, message.split())), _MOST, _MOST // 2))
 
 
 class DataError(EngramError, ValueError):
@@ -56,6 +73,11 @@ class DeviceError(EngramError, RuntimeError):
 
 class DivergenceError(EngramError, ArithmeticError):
     """A loss is no longer finite."""
+
+
+def _shortened(text: str, most: int = _LONG, head: int = _HEAD) -> str:
+    """What is longer, as its beginning and its end."""
+    return text if len(text) <= most else f"{text[:head]}…{text[-_TAIL:]}"
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

@@ -173,7 +173,7 @@ def decode(plain: Any, tensors: Mapping[str, Any] | None = None) -> Any:
     if not isinstance(plain, dict):
         return plain
     if "tensor" in plain:
-        if tensors is None or plain["tensor"] not in tensors:
+        if tensors is None or not isinstance(plain["tensor"], str) or plain["tensor"] not in tensors:
             raise ArtefactError(f"tensor {plain['tensor']!r} is missing from the file")
         return tensors[plain["tensor"]]
     if "float" in plain:
@@ -203,9 +203,13 @@ def _kind(cls: type) -> str:
     return f"{cls.__module__.removeprefix('engram.').partition('.')[2]}:{cls.__name__}"
 
 
+_LONGEST = 100
+"""Characters of the name of a module."""
+
+
 def _class(kind: object) -> type:
     module, _, name = str(kind).partition(":")
-    module = _FORMER.get(module, module)
+    module = _FORMER.get(module[:_LONGEST], module[:_LONGEST])
     for path in _ROOT.glob(f"*/{module.replace('.', '/')}.py") if all(map(str.isidentifier, module.split("."))) else ():
         full = ".".join(("engram", *path.relative_to(_ROOT).with_suffix("").parts))
         cls = None if full.split(".")[1] in _CLOSED else getattr(import_module(full), name, None)

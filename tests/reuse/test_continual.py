@@ -10,7 +10,7 @@ import torch
 from engram import PerClass, Problem, ReplayMemory, continual, distill
 from engram.cli import main
 from engram.data.targets import Classes
-from engram.distillation.methods.kernel_matching import KernelMatching
+from engram.distillation.methods.distribution_matching import DistributionMatching
 from engram.errors import BudgetError, DataError, OutputError, SettingError, UnknownNameError
 from engram.learning.networks.mlp import MLP
 from engram.numerics.optimizers import SGD
@@ -200,7 +200,7 @@ def test_what_is_kept_costs_no_more_than_it_may(digits, kind):
 def test_the_default_stores_digits_in_four_bits(digits):
     life = experiences(digits, 5)[0]
     method = memory_method(life.problem, 40 * 65)
-    assert method == KernelMatching(steps=150, start="random", coarse=True)
+    assert method == DistributionMatching(steps=200, rate=0.05, batch=64, start="random", coarse=True)
     # As many as a class has no room for: rows as they are.
     assert not memory_method(life.problem, 400 * 65).coarse
 

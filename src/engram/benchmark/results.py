@@ -4,12 +4,42 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NotRequired, TypedDict
 
 from ..errors import ArtefactError
 from ..memory.files import append_line, json_lines
+from ..memory.schema import fits
 
 __all__ = ["Results"]
+
+
+class Measurement(TypedDict):
+    """What a row must say to be shown; a cell that failed has no scores."""
+
+    key: str
+    dataset: str
+    method: str
+    budget: str
+    network: str
+    seed: int
+    status: str
+    message: str
+    recipe: dict[str, Any]
+    scores: dict[str, list[float]]
+    settings: NotRequired[str]
+    metric: NotRequired[str]
+    select: NotRequired[float | None]
+    soft: NotRequired[bool]
+    items: NotRequired[int]
+    bytes: NotRequired[int]
+    steps: NotRequired[int]
+    indirect: NotRequired[float | None]
+    seconds: NotRequired[dict[str, float]]
+    wall: NotRequired[float]
+    memory: NotRequired[float | None]
+    hardware: NotRequired[dict[str, Any]]
+    versions: NotRequired[dict[str, str]]
+    code: NotRequired[str]
 
 
 @dataclass(frozen=True)
@@ -34,10 +64,8 @@ class Results:
             raise ArtefactError(f"{self.path} cannot be read ({error.strerror or error})") from error
         known: dict[str, dict[str, Any]] = {}
         for row in lines:
-            try:
-                known[row["key"]] = row | {"scores": _numbers(row["scores"])}
-            except (ValueError, KeyError, TypeError, AttributeError):
-                continue
+            if fits(row, Measurement):
+                known[row["key"]] = row
         if not (empty or known):
             raise ArtefactError(f"{self.path} holds no row of a benchmark")
         return list(known.values())
@@ -45,7 +73,3 @@ class Results:
     def add(self, row: Mapping[str, Any]) -> None:
         """Append one row and see it on disk."""
         append_line(self.path, json.dumps(row))
-
-
-def _numbers(scores: Any) -> dict[str, list[float]]:
-    return {str(key): [float(value) for value in runs] for key, runs in scores.items()}

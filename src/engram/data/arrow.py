@@ -113,6 +113,7 @@ def _saved(folder: Path) -> list[Path]:
 def _json(path: Path) -> dict[str, Any]:
     try:
         content = json.loads(path.read_bytes())
+        json.dumps(content, ensure_ascii=False).encode()  # halves of characters could be written nowhere
     except (OSError, ValueError, RecursionError) as error:
         raise DataError(f"{path} is not readable JSON ({error}): save the dataset again") from error
     if not isinstance(content, dict):

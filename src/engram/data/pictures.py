@@ -46,6 +46,7 @@ def stack(pictures: Iterable[tuple[str, Path | BinaryIO]], count: int, size: int
     for place, (name, file) in enumerate(pictures):
         try:
             with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # of odd tags beside pixels that can be read
                 warnings.simplefilter("error", Image.DecompressionBombWarning)
                 with Image.open(file, formats=_FORMATS) as image:
                     if image.mode not in _MODES:

@@ -169,7 +169,13 @@ def check_times(times: pd.Series, where: str) -> None:
             f"{where}: {times[twice].iloc[0]} stands twice in column {times.name!r}, in row {times.index[twice][0]}"
         )
     if not pd.api.types.is_numeric_dtype(times):
-        times = pd.to_datetime(times, errors="raise", format="mixed")
+        dates = pd.to_datetime(times, errors="coerce", format="mixed", utc=True)
+        if dates.isna().any():
+            row = times.index[dates.isna()][0]
+            raise DataError(
+                f"{where}: {times[row]!r} in row {row} of column {times.name!r} is no date: mend or remove that row"
+            )
+        times = dates
     steps = times.diff().iloc[1:]
     if len(steps) > 2:
         usual = steps.median()

@@ -47,6 +47,7 @@ def read_tensors(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         content = json.loads(header.get("engram", ""))
         text, digest = str(content["manifest"]), content["digest"]
         manifest = dict(json.loads(text))
+        json.dumps(manifest, ensure_ascii=False).encode()  # halves of characters could be written nowhere
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise ArtefactError(f"{path}: a safetensors file without an engram's manifest") from error
     if digest != _digest(text, tensors):

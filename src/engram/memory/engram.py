@@ -5,7 +5,6 @@ it executes nothing. A digest over manifest and tensors refuses a truncated or a
 """
 
 import hashlib
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -25,13 +24,14 @@ from ..learning.network import Network
 from ..learning.training import Training
 from ..samples.budget import Precision
 from ..samples.canvas import Canvas, is_coarse
-from ..samples.canvas.points import Points
 from ..samples.synthetic import Synthetic
 from ..spec import decode, encode
 from .container import read_tensors, write_tensors
 from .files import check_writable
 from .quantisation import restore, store
 from .replay import Replay
+from .schema import Provenance, require
+from .soundness import require_sound
 
 __all__ = ["Engram", "load"]
 
@@ -263,13 +263,14 @@ def load(path: str | Path) -> Engram:
         )
     if found not in range(1, _FORMAT + 1):
         raise ArtefactError(f"{path}: {found!r} is no format of an engram")
-    plain = {}
-    for key, value in tensors.items():
-        if key.endswith("#scale"):
-            continue
-        scale = tensors.get(f"{key}#scale")
-        plain[key] = restore((value,) if scale is None else (value, scale))
+    require(manifest.get("provenance"), Provenance, str(path))
     try:
+        scales = {key.removesuffix("#scale"): value for key, value in tensors.items() if key.endswith("#scale")}
+        plain = {
+            key: restore((value, scales[key]) if key in scales else (value,))
+            for key, value in tensors.items()
+            if not key.endswith("#scale")
+        }
         value = decode(manifest["value"], plain)
         engram = Engram(
             canvases=value["canvases"],
@@ -281,20 +282,9 @@ def load(path: str | Path) -> Engram:
             linear=value.get("linear"),
             temperature=float(value.get("temperature", 0.1)),
             provenance=dict(manifest["provenance"]),
-            scales={
-                key.removeprefix("canvases.").removesuffix("#scale"): value
-                for key, value in tensors.items()
-                if key.endswith("#scale")
-            },
+            scales={key.removeprefix("canvases."): value for key, value in scales.items()},
         )
-        for name, samples in engram.sets.items():
-            # Points are labelled one for every output.
-            columns = 1 if isinstance(engram.canvases[name], Points) else engram.task.outputs
-            if (tuple(samples.inputs.shape[1:]), samples.targets.shape[1]) != (engram.task.shape, columns):
-                raise TypeError("samples of another shape than its preprocessing")
-        size = (math.prod(engram.task.shape) + 1, engram.task.outputs)
-        if engram.linear is not None and tuple(engram.linear.shape) != size:
-            raise TypeError("a linear part of another shape than its preprocessing")
+        require_sound(engram)
         return engram
-    except (KeyError, TypeError, ValueError, AttributeError, LookupError, RuntimeError) as error:
+    except (TypeError, ValueError, AttributeError, LookupError, RuntimeError, ArithmeticError, AssertionError) as error:
         raise ArtefactError(f"{path}: its manifest does not describe an engram ({error})") from error

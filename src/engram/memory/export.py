@@ -161,9 +161,10 @@ def _table(engram: Engram, samples: Synthetic) -> pd.DataFrame:
         frame = pd.DataFrame(raw)
     else:
         flat = raw.reshape(len(raw), -1)
-        names = engram.provenance.get("input_names") or [
-            f"{'pixel' if isinstance(engram.preprocessing, Pixels) else 'x'}_{k}" for k in range(flat.shape[1])
-        ]
+        names = engram.provenance.get("input_names") or ()
+        if len(names) != flat.shape[1]:
+            word = "pixel" if isinstance(engram.preprocessing, Pixels) else "x"
+            names = [f"{word}_{k}" for k in range(flat.shape[1])]
         frame = pd.DataFrame(flat, columns=list(names))
     return pd.concat([frame, _labels(engram, samples.targets, set(map(str, frame.columns)))], axis=1)
 

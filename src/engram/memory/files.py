@@ -101,6 +101,8 @@ def json_lines(path: Path) -> Iterator[dict[str, Any]]:
     for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
         try:
             found = json.loads(line)
+            # What is no character could be written nowhere.
+            json.dumps(found, ensure_ascii=False).encode()
         except (ValueError, RecursionError):
             continue
         if isinstance(found, dict):

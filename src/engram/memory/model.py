@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import torch
+
 from ..data.metrics import Metric
 from ..data.preprocessing import Preprocessing
 from ..data.targets import Target
@@ -12,6 +14,7 @@ from ..learning.network import model_of
 from ..spec import decode
 from .container import read_tensors
 from .replay import MODEL_FORMAT, Replay
+from .soundness import require_numbers, require_units
 
 __all__ = ["is_model", "load_model"]
 
@@ -50,9 +53,14 @@ def load_model(path: str | Path) -> Replay:
         shapes = {key: tuple(p.shape) for key, p in model.module.named_parameters()}
         if {key: tuple(p.shape[1:]) for key, p in params.items() if key in shapes} != shapes:
             raise TypeError("parameters of another network")
+        require_numbers(*params.values())
+        require_units(preprocessing, target, value["linear"])
         held = value["bounds"] and {key: value["bounds"][key].unsqueeze(0) for key in ("low", "high")}
-        return Replay(Fitted(model, params, held or None), preprocessing, target, value["linear"], value["network"])
-    except (KeyError, TypeError, ValueError, AttributeError, LookupError, RuntimeError) as error:
+        fitted = Fitted(model, params, held or None)
+        if fitted.outputs(torch.zeros(1, *preprocessing.shape)).shape[-1] != target.outputs:
+            raise TypeError("outputs of another target")
+        return Replay(fitted, preprocessing, target, value["linear"], value["network"])
+    except (TypeError, ValueError, AttributeError, LookupError, RuntimeError, ArithmeticError, AssertionError) as error:
         raise ArtefactError(f"{path}: its manifest does not describe a model ({error})") from error
 
 

@@ -46,6 +46,8 @@ def store(
 def restore(stored: tuple[Tensor, ...]) -> Tensor:
     """What `store` stored, in single precision or as whole numbers."""
     values, *scale = stored
+    if not (values.is_floating_point() or values.dtype in (torch.uint8, torch.int16)):
+        raise TypeError(f"{values.dtype} is stored by no precision")
     if scale and len(scale[0]) == _LEVELS:
         codes = torch.stack([values // _LEVELS, values % _LEVELS], 1).flatten(0, 1)
         return scale[0].to(values.device).float()[codes.long()]

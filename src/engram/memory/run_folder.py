@@ -16,6 +16,7 @@ from ..errors import ArtefactError, OutputError
 from .container import read_tensors, write_tensors
 from .engram import Engram
 from .files import append_line, json_lines, replace_file, sweep
+from .schema import Record, Score, fits
 
 __all__ = ["RunFolder"]
 
@@ -103,16 +104,14 @@ class RunFolder:
 
     def seconds(self, engram: Engram) -> dict[str, float | None]:
         """How long distilling and judging took, and training a network; None where that is not known."""
-        known = self.record(engram).get("seconds")
-        known = known if isinstance(known, dict) else {}
-        kept = {key: known.get(key) for key in ("distill", "judge", "train_engram", "train_full")}
-        return {key: value if isinstance(value, int | float) else None for key, value in kept.items()}
+        known = self.record(engram).get("seconds", {})
+        return {key: known.get(key) for key in ("distill", "judge", "train_engram", "train_full")}
 
     def record(self, engram: Engram) -> dict[str, Any]:
         """What was kept beside scores; empty where it is missing, damaged, or of another engram."""
         try:
             record = json.loads((self.folder / "run.json").read_text(encoding="utf-8"))
-            return dict(record) if record["engram"] == engram.fingerprint else {}
+            return record if fits(record, Record) and record["engram"] == engram.fingerprint else {}
         except (OSError, ValueError, KeyError, TypeError, RecursionError):
             return {}
 
@@ -162,10 +161,10 @@ class RunFolder:
         """Rows by name, and the record; empty where they are missing, damaged, or of another engram."""
         record = self.record(engram)
         try:
-            lines = (self.folder / "results.jsonl").read_text(encoding="utf-8").splitlines()
-            return ({row["row"]: row for row in map(json.loads, lines)} if record else {}), record
-        except (OSError, ValueError, KeyError, TypeError, RecursionError):
+            rows = list(json_lines(self.folder / "results.jsonl")) if record else []
+        except OSError:
             return {}, record
+        return {row["row"]: row for row in rows if isinstance(row.get("row"), str) and fits(row, Score)}, record
 
     def read_real(self, engram: Engram) -> dict[str, Tensor] | None:
         """The real rows; None where they are missing, damaged, or of another engram."""

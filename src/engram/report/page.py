@@ -112,7 +112,9 @@ def page(engram: Engram, path: Path) -> str:
 def _whole(plain: Any, kind: type) -> Any:
     """What was kept of a value, if no field of it is missing."""
     names = {field.name for field in dataclasses.fields(kind) if field.default is dataclasses.MISSING}
-    return plain if isinstance(plain, dict) and names <= set(plain) else None
+    lists = {len(value) for value in (plain or {}).values() if isinstance(value, list) and value}
+    one = kind is not Fidelity or len(lists) == 1
+    return plain if isinstance(plain, dict) and names <= set(plain) and one else None
 
 
 def _rows(results: dict[str, Any]) -> list[dict[str, Any]]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from ..errors import OutputError
 from ..memory.files import append_line, check_writable, json_lines
+from ..memory.schema import fits
 from .life import Lived
 
 __all__ = ["Diary", "read"]
@@ -56,5 +57,4 @@ def read(path: Path) -> list[Lived]:
 
 def _lives(lines: list[dict[str, Any]]) -> list[Lived]:
     """Those lines that are lives."""
-    fields = set(Lived.__dataclass_fields__)
-    return [Lived(**line) for line in lines if set(line) == fields]
+    return [Lived(**line) for line in lines if fits(line, Lived) and set(line) == set(Lived.__dataclass_fields__)]

@@ -12,7 +12,6 @@ from ..distillation.method import Method
 from ..distillation.methods.distribution_matching import DistributionMatching
 from ..distillation.methods.herding import Herding
 from ..distillation.methods.k_means import KMeans
-from ..distillation.methods.kernel_matching import KernelMatching
 from ..distillation.methods.random import Random
 from ..distillation.published import method_of
 from ..errors import BudgetError
@@ -39,7 +38,6 @@ _SELECTIONS = {"random": Random(), "herding": Herding(), "k_means": KMeans(), "d
 _LOGIT = 2
 """Bytes."""
 
-_STEPS = 150
 _SMOOTH, _LEAST = 0.8, 12
 """Share of the energy of series that a half or a quarter of their frequencies holds where they stand for all, and how many those are at
 least (validation rows of three sets, `benchmarks/README.md`)."""
@@ -122,8 +120,8 @@ def memory_method(problem: Problem, size: int) -> Method:
         size: bytes of its samples.
 
     Returns:
-        Of images real rows in four bits (large ones in quarters) that learners in closed form learn from; of all else k-means centres
-        with the mean features of their class, smooth series as their lower frequencies. As far as every class has the rows to start from.
+        Samples with the mean features of their class, which know no other class: of images real rows in four bits (large ones in
+        quarters), of all else k-means centres, smooth series as their lower frequencies. As far as every class has the rows to start from.
     """
     fewest = min(map(len, problem.train.by_class))
     items = max(1, size // (kept_bytes("random", problem, problem.task.outputs) * (problem.classes or 1)))
@@ -134,8 +132,8 @@ def memory_method(problem: Problem, size: int) -> Method:
         if items * fold * four <= fewest:
             break
     if images:
-        return KernelMatching(steps=_STEPS, start="random", formation=parts, coarse=coarse)
-    return DistributionMatching(steps=_STEPS, rate=0.1, batch=32, formation=parts)
+        return DistributionMatching(steps=200, rate=0.05, batch=64, start="random", formation=parts, coarse=coarse)
+    return DistributionMatching(steps=150, rate=0.1, batch=32, formation=parts)
 
 
 def _packings(problem: Problem) -> list[tuple[int, bool]]:

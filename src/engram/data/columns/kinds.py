@@ -122,8 +122,8 @@ def _from_arrow(column: pd.Series) -> pd.Series:
 
 
 def _stripped(value: object) -> object:
-    """A gap where a word is empty."""
-    return (value.strip() or None) if isinstance(value, str) else value
+    """Words, a gap where one is empty."""
+    return None if value is None else str(value).strip() or None
 
 
 def _kind(column: pd.Series, name: str) -> Kind:

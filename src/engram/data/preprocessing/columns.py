@@ -274,7 +274,7 @@ def _numbers(column: pd.Series, name: str, mark: str = ".") -> np.ndarray:
         column = column / pd.Timedelta(days=1)
     try:
         values = column.to_numpy(dtype=np.float64, na_value=np.nan)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         values = amounts(column, mark)
         words = column.map(lambda value: None if pd.isna(value) else str(value).strip() or None)
         wrong = (np.isnan(values) & words.notna()).to_numpy()

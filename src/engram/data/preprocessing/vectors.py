@@ -35,7 +35,8 @@ class Vectors:
         require_finite(raw, "inputs")
         with np.errstate(over="ignore", invalid="ignore"):
             mean, std = raw.mean(0, dtype=np.float64), raw.std(0, dtype=np.float64)
-        if not np.isfinite(std.astype(np.float32)).all():
+            small = np.isfinite(std.astype(np.float32)).all()
+        if not small:
             raise DataError("inputs are too large for single precision: rescale them")
         std = np.where(std > 1e-9 * np.maximum(1, np.abs(mean)), std, 1.0)
         return cls(torch.from_numpy(mean).float(), torch.from_numpy(std).float())

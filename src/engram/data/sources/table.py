@@ -160,7 +160,9 @@ def _read_parquet(path: str) -> pd.DataFrame:
     # Numbers take at least their eight bytes in a table, however well a file packs them.
     plain = sum(groups.row_group(k).total_byte_size for k in range(groups.num_row_groups))
     require_ram(max(plain, 8 * groups.num_rows * groups.num_columns), path)
-    return pd.read_parquet(path)
+    table = pq.read_table(path)
+    table.validate(full=True)  # words that are no text fail only when somebody reads them
+    return table.to_pandas()
 
 
 def _read_lines(path: str) -> pd.DataFrame:
@@ -172,6 +174,8 @@ def _read_lines(path: str) -> pd.DataFrame:
                 continue
             try:
                 row = json.loads(line)
+                if "\\ud" in line.lower():  # half a character, which nothing could write
+                    json.dumps(row, ensure_ascii=False).encode()
             except (ValueError, RecursionError) as error:
                 raise DataError(f"{path}: line {number} is not JSON ({error}): mend or remove it") from error
             if not isinstance(row, dict):

@@ -102,6 +102,8 @@ def _read_ts(path: str, lines: Iterator[str], labelled: bool) -> tuple[np.ndarra
         raise DataError(
             f"{path} names no class: its head needs @classLabel true with the classes, or @targetLabel true"
         )
+    if not series[0]:
+        raise DataError(f"{path} has labels and no values: a line holds values, a colon and a label")
     longest = max(len(one[0]) for one in series)
     x = np.full((len(series), len(series[0]), longest), np.nan)
     for row, one in enumerate(series):
