@@ -247,3 +247,9 @@ def test_a_run_that_only_made_things_worse_says_so():
     assert ["no step did better" in " ".join(_warnings(one)) for one in runs] == [True, False]
     with pytest.raises(BudgetError, match="201 labels were asked for"):
         engram.distill(noise, replace(method, labels=201), budget=Items(4), network=SMALL)
+
+
+def test_labels_are_no_more_than_rows_when_none_are_asked_for():
+    few = MultiIndex(d=8, r=2, rows=60).load(0)
+    memory = engram.distill(few, TwoPhase(steps=2, networks=1, label_networks=1), budget=Items(4), network=SMALL)
+    assert len(memory.sets["readout"]) == len(few.train) < SMALL.width

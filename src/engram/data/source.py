@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
@@ -110,7 +110,7 @@ def load_problem(
     # What cannot be opened is told before data are read.
     encoder = None if encoder is None else open_encoder(encoder)
     source: Any = find(text, **settings) if isinstance(text, str | os.PathLike) else _held(text, settings)
-    problem = source.load(seed)
+    problem = _within_memory(source.load, seed)
     if encoder is not None:
         problem = problem.through(encoder, watch)
     if classes is not None:
@@ -136,7 +136,15 @@ def raw_inputs(text: str, side: int | None = None) -> Any:
         raise DataError(f"{text}: give a file or a folder with new inputs")
     if side is not None and "size" in getattr(source, "__dataclass_fields__", {}):
         source = replace(source, size=side)  # type: ignore[type-var]
-    return source.raw()
+    return _within_memory(source.raw)
+
+
+def _within_memory(read: Callable[..., Any], *given: Any) -> Any:
+    """What is read, where the machine has the memory that it takes."""
+    try:
+        return read(*given)
+    except MemoryError as error:
+        raise DataError("reading takes more memory than there is: give fewer rows, or a larger machine") from error
 
 
 def _held(dataset: Any, settings: dict[str, Any]) -> Any:

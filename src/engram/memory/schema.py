@@ -10,8 +10,8 @@ from ..errors import ArtefactError
 __all__ = ["Provenance", "Record", "Score", "fits", "require"]
 
 
-Size = Annotated[int, Meta(ge=0)]
-Error = Annotated[float, Meta(ge=0)]
+Size = Annotated[int, Meta(ge=0, le=2**62)]
+Error = Annotated[float, Meta(ge=0, le=1e300)]
 
 
 class Spread(TypedDict):

@@ -2,6 +2,7 @@
 
 import io
 import re
+import warnings
 from typing import Any
 
 import matplotlib
@@ -129,7 +130,12 @@ def saved(figure: Figure) -> dict[str, bytes]:
 def inline(figure: Figure, title: str, box: str | None = "tight") -> str:
     """A figure as an SVG element that takes the page's text colour, cut to its content unless `box` is None."""
     content = io.StringIO()
-    figure.savefig(content, format="svg", transparent=True, bbox_inches=box, metadata={"Date": None, "Title": title})
+    with warnings.catch_warnings():
+        # Words stay words: the reader's fonts draw them, not those that measure them here.
+        warnings.filterwarnings("ignore", "Glyph")
+        figure.savefig(
+            content, format="svg", transparent=True, bbox_inches=box, metadata={"Date": None, "Title": title}
+        )
     text = content.getvalue()
     text = text[text.index("<svg") :].replace(_INK, "currentColor")
     text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)

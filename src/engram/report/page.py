@@ -46,6 +46,8 @@ _LABELS = {
 _MOST_SAMPLES = 100
 _MOST_WINDOWS = 9
 _MOST_CLASSES = 40
+_DRAWN = 1e6
+"""Scores beyond, and those that are no numbers, are told in the table and not drawn."""
 
 
 def page(engram: Engram, path: Path) -> str:
@@ -69,6 +71,7 @@ def page(engram: Engram, path: Path) -> str:
         judged = "scores" in known or not record
         why = f"{folder.folder.name} with raw results is not beside the file" if judged else "the engram was not judged"
         warnings.append(f"{why}: error bars and curves are missing")
+    drawn = [row for row in _rows(results) if abs(row["mean"]) < _DRAWN]
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("engram", "report"), autoescape=True, undefined=jinja2.StrictUndefined
     )
@@ -80,7 +83,7 @@ def page(engram: Engram, path: Path) -> str:
         metric=engram.metric.value,
         results=_rows(results or known.get("scores", {})),
         lead=_lead(results or known.get("scores", {}), engram),
-        scores_figure=Markup(figures.scores(_rows(results), engram.metric.value)) if results else None,
+        scores_figure=Markup(figures.scores(drawn, engram.metric.value)) if drawn else None,
         history_figure=Markup(figures.history(known.get("history", []), engram.metric.value))
         if len(known.get("history", [])) > 1
         else None,

@@ -99,7 +99,7 @@ class Cells:
                 try:
                     if entry["version"] == self.version:
                         known[entry["key"]] = {key: float(value) for key, value in entry["result"].items()}
-                except (ValueError, KeyError, TypeError, AttributeError):
+                except (ValueError, KeyError, TypeError, AttributeError, OverflowError):
                     continue
         return known
 

@@ -6,6 +6,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
+from ...errors import DataError
 from .kinds import dates_of, format_of
 
 __all__ = ["Date"]
@@ -44,6 +45,8 @@ class Date:
         name = str(column.name)
         form = format_of(column)
         days = _days(dates_of(column, name, form))
+        if np.isnan(days).all():
+            raise DataError(f"column {name!r} has no value at all: drop it")
         fill = float(np.nanmedian(days))
         days = np.where(np.isnan(days), fill, days)
         circles: tuple[Part, ...] = ("year", "week", "day")

@@ -43,6 +43,7 @@ class Number:
         values = _numbers(column, name, mark)
         if np.isnan(values).all():
             raise DataError(f"column {name!r} has no value at all: drop it")
+        values = np.where(np.isnan(values), np.nan, values)  # one kind of NaN: some signal when they are added
         if np.nanmax(np.abs(values)) > _LARGEST:
             raise DataError(f"column {name!r} holds numbers above {_LARGEST:g}: rescale it")
         imputer = SimpleImputer(strategy="median").fit(values[:, None])

@@ -81,7 +81,7 @@ class TwoPhase:
         vectors: whether points are seeded mixtures of the free vectors, which budgets then count.
         mixtures: points per vector, where points are mixtures.
         readout: objective of the labels (above).
-        labels: how many, K; as many as the network has features when None.
+        labels: how many, K; as many as the network has features, or there are rows, when None.
         label_networks: fresh networks over which the labels are fitted.
         label_rows: real rows that they see, at most.
         label_steps: of plain gradient descent on the labels; the closed form when None.
@@ -144,14 +144,13 @@ class TwoPhase:
     ) -> TwoPhaseState:
         """As `init`, with real gradients that were computed before (they depend on neither budget nor objective)."""
         width = model_of(training.network, problem.task).width
-        count = self._stored(problem, budget, precision, self.labels or width)
+        labels = self.labels or min(width, len(problem.train))
+        count = self._stored(problem, budget, precision, labels)
         drawn = torch.randn(count, *problem.task.shape, generator=stream(seed, "points")).to(targets)
         mixed = Coefficients(count * self.mixtures, integer(seed, "mixtures", bits=31)) if self.vectors else None
         points = Points(drawn, self.mirrored, mixed)
-        labels = Seeded(
-            torch.zeros(self.labels or width, 1).to(targets), problem.task.shape, integer(seed, "labels", bits=31)
-        )
-        return TwoPhaseState(points, labels, self._outer.init(points.free), targets, 0, seed)
+        readout = Seeded(torch.zeros(labels, 1).to(targets), problem.task.shape, integer(seed, "labels", bits=31))
+        return TwoPhaseState(points, readout, self._outer.init(points.free), targets, 0, seed)
 
     def step(self, state: TwoPhaseState, problem: Problem, training: Training) -> tuple[TwoPhaseState, Metrics]:
         """Move the points; in the last step, fit the labels."""
