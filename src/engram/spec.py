@@ -203,13 +203,9 @@ def _kind(cls: type) -> str:
     return f"{cls.__module__.removeprefix('engram.').partition('.')[2]}:{cls.__name__}"
 
 
-_LONGEST = 100
-"""Characters of the name of a module."""
-
-
 def _class(kind: object) -> type:
     module, _, name = str(kind).partition(":")
-    module = _FORMER.get(module[:_LONGEST], module[:_LONGEST])
+    module = _FORMER.get(module, module[:100])  # no module has a longer name, and no system takes a very long one
     for path in _ROOT.glob(f"*/{module.replace('.', '/')}.py") if all(map(str.isidentifier, module.split("."))) else ():
         full = ".".join(("engram", *path.relative_to(_ROOT).with_suffix("").parts))
         cls = None if full.split(".")[1] in _CLOSED else getattr(import_module(full), name, None)

@@ -1,7 +1,7 @@
 """What a digest cannot tell: whether the parts of a file go together. Who alters one can write its digest as well."""
 
 import math
-from typing import TYPE_CHECKING
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -15,17 +15,14 @@ from ..learning.training import Training
 from ..samples.budget import Precision
 from ..samples.canvas.points import Points
 
-if TYPE_CHECKING:
-    from .engram import Engram
-
 __all__ = ["require_numbers", "require_sound", "require_units"]
 
 
-def require_sound(engram: "Engram") -> None:
+def require_sound(engram: Any) -> None:
     """Refuse an engram whose samples, preprocessing and target do not go together.
 
     Args:
-        engram: as it was read.
+        engram: an `Engram` as it was read, whose fields may be of any type.
 
     Raises:
         TypeError, ValueError, RuntimeError: a part of another shape or type, no samples, numbers that are not finite.

@@ -46,8 +46,6 @@ _LABELS = {
 _MOST_SAMPLES = 100
 _MOST_WINDOWS = 9
 _MOST_CLASSES = 40
-_DRAWN = 1e6
-"""Scores beyond, and those that are no numbers, are told in the table and not drawn."""
 
 
 def page(engram: Engram, path: Path) -> str:
@@ -71,7 +69,7 @@ def page(engram: Engram, path: Path) -> str:
         judged = "scores" in known or not record
         why = f"{folder.folder.name} with raw results is not beside the file" if judged else "the engram was not judged"
         warnings.append(f"{why}: error bars and curves are missing")
-    drawn = [row for row in _rows(results) if abs(row["mean"]) < _DRAWN]
+    drawn = [row for row in _rows(results) if abs(row["mean"]) < 1e6]  # others, and NaN, are told in the table alone
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("engram", "report"), autoescape=True, undefined=jinja2.StrictUndefined
     )

@@ -43,7 +43,6 @@ class Number:
         values = _numbers(column, name, mark)
         if np.isnan(values).all():
             raise DataError(f"column {name!r} has no value at all: drop it")
-        values = np.where(np.isnan(values), np.nan, values)  # one kind of NaN: some signal when they are added
         if np.nanmax(np.abs(values)) > _LARGEST:
             raise DataError(f"column {name!r} holds numbers above {_LARGEST:g}: rescale it")
         imputer = SimpleImputer(strategy="median").fit(values[:, None])
@@ -286,7 +285,7 @@ def _numbers(column: pd.Series, name: str, mark: str = ".") -> np.ndarray:
             ) from error
     if np.isinf(values).any():
         raise DataError(f"column {name!r} is infinite in row {int(np.isinf(values).argmax())}: remove or fill it")
-    return values
+    return np.where(np.isnan(values), np.nan, values)  # one kind of NaN: others signal when they are added
 
 
 def _words(column: pd.Series) -> np.ndarray:
