@@ -168,6 +168,7 @@ def check_times(times: pd.Series, where: str) -> None:
         raise DataError(
             f"{where}: {times[twice].iloc[0]} stands twice in column {times.name!r}, in row {times.index[twice][0]}"
         )
+    said = times
     if not pd.api.types.is_numeric_dtype(times):
         dates = pd.to_datetime(times, errors="coerce", format="mixed", utc=True)
         if dates.isna().any():
@@ -183,6 +184,6 @@ def check_times(times: pd.Series, where: str) -> None:
         if wide.any() and (steps == usual).mean() > 0.5:
             place = int(wide.to_numpy().argmax()) + 1
             raise DataError(
-                f"{where}: nothing stands between {times.iloc[place - 1]} and {times.iloc[place]} in column {times.name!r} "
+                f"{where}: nothing stands between {said.iloc[place - 1]} and {said.iloc[place]} in column {times.name!r} "
                 f"(row {times.index[place]}), where steps are {usual}: fill the gap"
             )
