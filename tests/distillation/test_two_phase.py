@@ -11,7 +11,7 @@ import engram
 from engram.data.source import load_problem
 from engram.data.sources.multi_index import MultiIndex
 from engram.distillation.checkpoint import load_checkpoint, save_checkpoint
-from engram.distillation.distiller import _warnings
+from engram.distillation.distiller import _warnings, distill
 from engram.distillation.first_layer import real_gradients, start_networks
 from engram.distillation.loop import Run, iterate, run
 from engram.distillation.methods.two_phase import TwoPhase
@@ -22,6 +22,7 @@ from engram.learning.network import model_of
 from engram.learning.networks.mlp import MLP
 from engram.learning.networks.two_layer import TwoLayer
 from engram.learning.training import Ridge, Training
+from engram.memory.engram import load
 from engram.numerics.linalg import ridge, solve
 from engram.numerics.subspaces import overlap
 from engram.random import integer
@@ -29,6 +30,8 @@ from engram.samples.budget import Bytes, Items, PerClass, Precision
 from engram.samples.canvas.points import Coefficients, Points
 from engram.samples.canvas.seeded import Seeded
 from engram.samples.synthetic import Synthetic
+from engram.theory.links.product import Product
+from engram.verification.laboratory import Bench
 
 SMALL = TwoLayer(80, antithetic=True)
 FAST = TwoPhase(steps=20, networks=2, labels=60, label_networks=2)
@@ -253,3 +256,23 @@ def test_labels_are_no_more_than_rows_when_none_are_asked_for():
     few = MultiIndex(d=8, r=2, rows=60).load(0)
     memory = engram.distill(few, TwoPhase(steps=2, networks=1, label_networks=1), budget=Items(4), network=SMALL)
     assert len(memory.sets["readout"]) == len(few.train) < SMALL.width
+
+
+def test_labels_of_both_signs_see_an_indefinite_hessian(tmp_path):
+    """z_1 z_2 has the eigenvalues 1 and -1: points labelled one see the first alone."""
+    bench = Bench(MultiIndex(d=20, r=2, rows=6000, link=Product(((1.0, (1, 1)),))), 0, 200)
+    one, both = (bench.first_set(TwoPhase(negative=negative), 8) for negative in (0, 4))
+    assert bench.replay(both.decode()) < 0.2 < bench.replay(one.decode())
+    assert both.decode().targets.flatten().tolist() == [1.0] * 4 + [-1.0] * 4
+    mirrored = Points(torch.ones(2, 3), mirrored=True, negative=1).decode().targets.flatten().tolist()
+    assert mirrored == [1.0, -1.0, 1.0, -1.0]
+    memory = distill(bench.problem, TwoPhase(negative=4, labels=50, steps=2), budget=Items(8))
+    memory.save(tmp_path / "signed.engram")
+    kept = load(tmp_path / "signed.engram").canvases["features"]
+    assert kept.negative == 4
+    assert torch.equal(kept.decode().inputs, memory.canvases["features"].decode().inputs)
+    for odd in (-1, 9):
+        with pytest.raises(SettingError, match=r"negative is"):
+            bench.first_set(TwoPhase(negative=odd), 8)
+    with pytest.raises(SettingError, match="3 of 2 points"):
+        Points(torch.ones(2, 3), negative=3)

@@ -20,6 +20,7 @@ from engram.theory.first_step import (
     second_moment,
 )
 from engram.theory.kernels import arc_cosine, tangent_kernel
+from engram.theory.links.hermite import Hermite
 from engram.theory.population import population
 from engram.verification.laboratory import Bench
 
@@ -86,22 +87,42 @@ def test_overlap_is_as_predicted_over_width_and_rows():
             runs.append(float(overlap(bench.points(ONE, 64), bench.basis).mean()))
         mean = sum(runs) / len(runs)
         sem = (sum((r - mean) ** 2 for r in runs) / (len(runs) - 1) / len(runs)) ** 0.5
-        told = predicted_overlap(known.spectrum, known.remaining, 40, rows, neurons=width / 4 * 4)
+        told = predicted_overlap(known, 40, rows, neurons=width / 4 * 4)
         assert abs(mean - told) < 3 * sem + 0.03, (rows, width)
-        planted = predicted_overlap(known.spectrum, known.remaining, 40, rows // 4, neurons=width)
+        planted = predicted_overlap(known, 40, rows // 4, neurons=width)
         assert abs(mean - planted) > 3 * sem + 0.03, "four times fewer rows would be told apart"
 
 
 def test_overlap_has_its_limits():
-    one = torch.ones(4).double()
-    assert predicted_overlap(one, 4.0, 40, 10**12) == pytest.approx(1, abs=1e-3)
-    assert predicted_overlap(one, 4.0, 40, 1) == pytest.approx(0.1, abs=0.02)
-    assert predicted_overlap(torch.zeros(4), 4.0, 40, 1000) == pytest.approx(0.1)
-    # A single direction by direct integration over its chi-squared signal.
-    s = torch.randn(1_000_000, generator=torch.Generator().manual_seed(0)).double().square()
-    rho = noise_ratio(1000, 1_000_000, 1.0)
-    told = predicted_overlap(torch.ones(1), 1.0, 1000, 1_000_000)
-    assert told == pytest.approx(float((s / (s + rho)).mean()), abs=3e-3)
+    """Everything of the signal, the noise alone, a single direction by draws; the plain chance r/d is told apart."""
+    known = population(Hermite(), 4)
+    assert predicted_overlap(known, 40, 10**12) == pytest.approx(1, abs=1e-3)
+    share = known.excess * 4 / (36 + known.excess * 4)
+    assert predicted_overlap(known, 40, 1) == pytest.approx(share, abs=0.02)
+    unseen = population(Hermite((3,), (1.0,)), 4)
+    assert unseen.excess == pytest.approx(2.5, abs=1e-6), "(E he_3(z)^2 z^2 + 3)/4"
+    assert predicted_overlap(unseen, 80, 51_200) == pytest.approx(0.109, abs=3e-3), "as five seeds gave"
+    assert predicted_overlap(unseen, 80, 51_200, noise=10.0) == pytest.approx(0.05, abs=3e-3), (
+        "plain noise knows nothing"
+    )
+    g = torch.randn(1_000_000, generator=torch.Generator().manual_seed(0)).double().square()
+    one = population(Hermite((2,), (1.0,)), 1)
+    rho = noise_ratio(1000, 1_000_000, one.strength)
+    inside = g * (1 + rho * one.excess / 1000)
+    drawn = float((inside / (inside + rho * 999 / 1000)).mean())
+    assert predicted_overlap(one, 1000, 1_000_000) == pytest.approx(drawn, abs=3e-3)
+    assert predicted_overlap(population(lambda z: z[:, 0], 2), 40, 1000) == 0.05, "a linear link leaves nothing"
+
+
+def test_blind_links_leave_what_the_formula_says():
+    """A link of third degree: the noise's own share, measured; the plain chance r/d is seen to be wrong."""
+    link, runs = Hermite((3,), (1.0,)), []
+    for seed in range(6):
+        bench = Bench(MultiIndex(d=40, r=4, rows=6400, link=link), seed, 400)
+        runs.append(float(overlap(bench.points(ONE, 64), bench.basis).mean()))
+    mean = sum(runs) / len(runs)
+    assert mean == pytest.approx(predicted_overlap(population(link, 4), 40, 6400, neurons=400), abs=0.04)
+    assert mean > 4 / 40 + 0.04
 
 
 def test_replayed_rows_are_as_predicted(bench):

@@ -19,7 +19,8 @@ from engram.verification.cells import Cell, Cells, Found, Scale
 from engram.verification.claims import Claim, Interval, Verdict
 from engram.verification.laboratory import Bench
 from engram.verification.result import Result, Table
-from engram.verification.search import smallest
+from engram.verification.search import crossing, smallest
+from engram.verification.spectral import KINDS, eigenvectors
 from engram.verification.study import ORDER, run_study
 
 
@@ -28,9 +29,12 @@ def claim(value, sem, control):
 
 
 def test_rules_hold_fail_or_stay_open():
-    assert Interval(high=1.0).judge(Measured(0.5, 0.2, 5)) is Verdict.HOLDS
+    assert Interval(high=1.0).judge(Measured(0.5, 0.15, 5)) is Verdict.HOLDS
     assert Interval(high=1.0).judge(Measured(0.9, 0.2, 5)) is Verdict.UNDECIDED
-    assert Interval(high=1.0).judge(Measured(1.5, 0.2, 5)) is Verdict.FAILS
+    assert Interval(high=1.0).judge(Measured(0.5, 0.1, 3)) is Verdict.HOLDS
+    assert Interval(high=1.0).judge(Measured(0.5, 0.1, 2)) is Verdict.UNDECIDED, "Student's t: two runs say little"
+    assert Measured(0.0, 1.0, 5).margin == pytest.approx(2.776, abs=1e-3)
+    assert Interval(high=1.0).judge(Measured(1.5, 0.15, 5)) is Verdict.FAILS
     assert Interval(0.0, 1.0).judge(Measured(0.5, 0.3, 5)) is Verdict.UNDECIDED
     assert Interval(high=1.0).judge(Measured(math.nan, 0.1, 0)) is Verdict.UNDECIDED
     assert Interval(high=1.0).judge(Measured.of([0.1])) is Verdict.UNDECIDED, "one run knows no error"
@@ -54,8 +58,13 @@ def test_exponents_come_with_their_error():
     assert exact.value == pytest.approx(1.7)
     assert exact.sem == pytest.approx(0, abs=1e-6)
     noisy = exponent({x: [x * f for f in (0.8, 1.0, 1.3)] for x in (1.0, 2.0, 4.0, 8.0)})
-    assert abs(noisy.value - 1) < 3 * noisy.sem
+    assert noisy.value == pytest.approx(1)
+    assert noisy.sem == pytest.approx(0, abs=1e-9), "each run is a line of its own, whatever its height"
+    steep = exponent({x: [x, x**2, x**3] for x in (1.0, 2.0, 4.0)})
+    assert (steep.value, steep.n) == (pytest.approx(2), 3)
+    assert steep.sem == pytest.approx(3**-0.5)
     assert math.isnan(exponent({1.0: [2.0, 3.0, 4.0]}).value)
+    assert math.isnan(exponent({1.0: [2.0, 3.0], 2.0: [4.0]}).value), "runs that are not the same cannot be lines"
     assert math.isnan(exponent({1.0: [1.0, math.nan], 2.0: [2.0, 2.0]}).value), "what was not reached is not left out"
 
 
@@ -242,3 +251,30 @@ def test_beyond_tells_the_laws_apart():
     assert set(judged(lambda r, d, width: 0.9 * (r * d + width))) == {Verdict.HOLDS}
     assert Verdict.FAILS in judged(lambda r, d, width: 0.45 * (r * r * d + width))
     assert Verdict.HOLDS not in judged(lambda r, d, width: 0.9 * (r * d + width), lost=True)[:1]
+
+
+def test_one_eigendecomposition_is_a_strong_baseline():
+    """Of seeded mixtures a network learns; of eigenvectors of shuffled labels, or of points as they are drawn, it does not."""
+    bench = Bench(MultiIndex(d=20, r=2, rows=4000), 0, 200)
+    errors = {kind: bench.replay(eigenvectors(bench, kind).decode().inputs) for kind in KINDS}
+    assert min(errors.values()) < 0.25
+    assert bench.numbers(eigenvectors(bench, "mixtures")) == 2 * 20 + 21, "r vectors and the linear part"
+    assert bench.replay(eigenvectors(bench.shuffled(), "mixtures").decode().inputs) > 0.7
+    assert bench.replay(bench.undistilled(8).decode().inputs) > 0.7
+    assert float(bench.problem.train.targets[0]) == float(Bench(bench.task, 0, 200).problem.train.targets[0])
+
+
+def test_a_second_step_matched_anew_sees_what_the_first_does_not():
+    from engram.verification.studies.staircase import Staircase
+
+    found = Staircase().measure(Cell("steps", {"d": 16, "width": 128, "rows": 4096, "points": 16, "seed": 0}))
+    assert found["anew 2"] < found["anew 1"] - 0.05
+    assert found["again 2"] > found["anew 1"] - 0.05, "the same points once more do not"
+    assert found["anew 2 direction 2"] > found["anew 1 direction 2"]
+
+
+def test_a_measured_curve_is_crossed_where_the_search_crosses_it():
+    errors = {size: 8.0 / size for size in (2, 3, 4, 6, 8, 11, 15, 21)}
+    assert crossing(errors, 0.5) == pytest.approx(16, rel=1e-6)
+    assert math.isnan(crossing(errors, 0.1))
+    assert crossing(errors, 5.0) == 2.0

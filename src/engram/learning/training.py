@@ -82,17 +82,22 @@ class RedrawBiases:
 
 @dataclass(frozen=True)
 class NormaliseRows:
-    r"""Scale the first layer's weights by one number: :math:`\frac1L \sum_i |w_i|^2 = 1`.
+    r"""Scale the first layer's weights by one number: :math:`\frac1L \sum_i |w_i|^2 = \text{size}^2`.
 
     A step that forgets the old weights leaves rows whose size is the step's; biases of unit spread then need rows
     of unit size.
+
+    Args:
+        size: root mean square of the rows' norms, positive.
     """
+
+    size: float = 1.0
 
     def __call__(self, model: Model, params: Params, generator: torch.Generator) -> Params:
         """Rescale the first layer's weight."""
         key = model.first_layer()[0]
         size = params[key].square().sum(1).mean().sqrt()
-        return params | {key: params[key] / size.clamp_min(1e-30)}
+        return params | {key: params[key] * (self.size / size.clamp_min(1e-30))}
 
 
 @dataclass(frozen=True)

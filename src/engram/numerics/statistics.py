@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 __all__ = ["Measured", "exponent", "finite"]
@@ -37,6 +38,18 @@ class Measured:
         mean = sum(values) / n
         return cls(mean, math.sqrt(sum((v - mean) ** 2 for v in values) / (n - 1) / n) if n > 1 else math.inf, n)
 
+    @property
+    def margin(self) -> float:
+        r"""Half the 95 % confidence interval by Student's t: :math:`t_{0.975,\,n-1}` standard errors.
+
+        Example:
+            >>> round(Measured(0.0, 1.0, 5).margin, 2)
+            2.78
+        """
+        if self.sem == 0:
+            return 0.0
+        return _quantile(self.n - 1) * self.sem if self.n > 1 else math.inf
+
     def as_json(self) -> dict[str, Any]:
         """Plain JSON; what is not finite is null."""
         return {key: finite(value) for key, value in vars(self).items()}
@@ -46,34 +59,40 @@ class Measured:
 
 
 def exponent(points: Mapping[float, Iterable[float]], log: Callable[[float], float] = math.log) -> Measured:
-    r"""Exponent of a power law by least squares: :math:`\log y = a + b \log x`, with the standard error of b.
+    r"""Exponent of a power law: :math:`\log y = a + b \log x` by least squares for each run, then over runs.
 
-    Every run is a point of its own, so the error holds the spread of runs and the misfit of the law together. A run
-    that is not a number leaves the exponent unknown: what was not reached cannot be left out.
+    The k-th value at every x belongs to the k-th run (seed), whose slope is one draw: slopes of runs are independent,
+    points of one line are not. A run that is not a number leaves the exponent unknown: what was not reached cannot
+    be left out.
 
     Args:
-        points: runs y by x; both positive.
+        points: runs y by x, in one order; both positive.
         log: applied to both; identity for a linear law.
 
     Returns:
-        b; n counts the points.
+        The mean slope with its standard error over runs.
 
     Example:
-        >>> round(exponent({1.0: [2.0, 2.0], 2.0: [8.0, 8.0]}).value, 6)
-        2.0
+        >>> exponent({1.0: [2.0, 2.0], 2.0: [8.0, 16.0]})
+        Measured(value=2.5, sem=0.5, n=2)
     """
-    values = [(x, y) for x, runs in points.items() for y in runs]
-    n = len(values)
-    if any(math.isnan(y) for _, y in values):
-        return Measured(math.nan, math.inf, n)
-    pairs = [(log(x), log(y)) for x, y in values]
-    if n < 3 or len({x for x, _ in pairs}) < 2:
-        return Measured(math.nan, math.inf, n)
-    mx, my = (sum(p[k] for p in pairs) / n for k in (0, 1))
-    sxx = sum((x - mx) ** 2 for x, _ in pairs)
-    b = sum((x - mx) * (y - my) for x, y in pairs) / sxx
-    residual = sum((y - my - b * (x - mx)) ** 2 for x, y in pairs)
-    return Measured(b, math.sqrt(residual / (n - 2) / sxx), n)
+    table = {x: list(runs) for x, runs in points.items()}
+    counts = {len(runs) for runs in table.values()}
+    values = [y for runs in table.values() for y in runs]
+    if len(table) < 2 or len(counts) != 1 or not values or any(math.isnan(y) for y in values):
+        return Measured(math.nan, math.inf, min(counts, default=0))
+    xs = [log(x) for x in table]
+    centre = sum(xs) / len(xs)
+    square = sum((x - centre) ** 2 for x in xs)
+    lines = zip(*table.values(), strict=True)
+    return Measured.of(sum((x - centre) * log(y) for x, y in zip(xs, line, strict=True)) / square for line in lines)
+
+
+@lru_cache
+def _quantile(freedom: int) -> float:
+    from scipy.stats import t
+
+    return float(t.ppf(0.975, freedom))
 
 
 def finite(value: float) -> float | None:

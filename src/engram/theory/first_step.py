@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from .kernels import arc_cosine
+from .population import Population
 
 __all__ = [
     "first_outer_step",
@@ -98,42 +99,49 @@ def noise_ratio(d: int, rows: int, strength: float, neurons: float = math.inf) -
     return d**2 / (rows * strength) * (1 + math.pi**2 * d / (4 * neurons)) / (1 + math.pi * d / (2 * neurons))
 
 
-def predicted_overlap(spectrum: Tensor, variance: float, d: int, rows: int, neurons: float = math.inf) -> float:
-    r"""Expected share of a point's energy in the principal subspace after one outer step.
+def predicted_overlap(known: Population, d: int, rows: int, noise: float = 0.0, neurons: float = math.inf) -> float:
+    r"""Expected share of a point's energy in the principal subspace after one outer step, for any link.
 
-    .. math:: o = E_g\, \frac{s + \rho\, r/d}{s + \rho}, \quad s = \frac{|H g|^2}{|H|_F^2},\ g \sim N(0, I_r), \qquad
-        E\,\frac{\rho}{s + \rho} = \rho \int_0^\infty e^{-\rho t} \prod_k (1 + 2 t h_k^2/|H|_F^2)^{-1/2}\, dt
+    .. math:: o = E\, \frac{\sum_k \lambda_k \chi_k^2}{\sum_k \lambda_k \chi_k^2 + \rho\,(d - r)/d}
+        = 1 - q \int_0^\infty e^{-q t} \prod_k (1 + 2 t \lambda_k)^{-1/2}\, dt, \qquad
+        \lambda_k = \frac{h_k^2}{|H|_F^2} + \rho\,\frac{\kappa}{d}, \quad q = \rho\,\frac{d - r}{d}
 
-    A point's own signal varies from point to point, the more the smaller r is; as r grows, s goes to 1 and the
-    overlap to :math:`1/(1 + \rho)`. The noise is isotropic, and r/d of it falls into the subspace by chance.
+    A point's coordinate along the k-th direction is its signal :math:`h_k g_k` and noise, both Gaussian over points.
+    Noise is larger by :math:`\kappa` inside the subspace, where labels are large when the indices are
+    (`Population.excess`). As r and N grow, the overlap goes to :math:`1/(1 + \rho)`; where H is zero it is noise alone.
 
     Args:
-        spectrum: (r,) eigenvalues h of H.
-        variance: of the label, noise included, linear part left out.
+        known: the link's averages: eigenvalues h of H, variance without the linear part, excess :math:`\kappa`.
         d: dimension.
         rows: real rows N.
+        noise: standard deviation of the label noise.
         neurons: as in `noise_ratio`.
 
     Returns:
-        A share in [r/d, 1].
+        A share in [0, 1].
+
+    References:
+        Our reconstruction; measured in ``engram study encoding`` and ``limits``.
 
     Example:
-        >>> round(predicted_overlap(torch.ones(400), 400.0, 100_000, 10_000_000_000), 2)
-        0.5
+        >>> from .links.hermite import Hermite
+        >>> from .population import population
+        >>> round(predicted_overlap(population(Hermite(), 4), 100, 40_000, neurons=1000), 2)
+        0.76
     """
-    square = spectrum.double().square()
-    strength = float(square.sum()) / variance
-    rho = noise_ratio(d, rows, strength, neurons)
-    chance = len(spectrum) / d
-    if math.isinf(rho):
-        return chance
-    # t = e^u / rho: the integrand falls like exp(-exp(u)) on one side and like e^u on the other.
+    r, variance = len(known.linear), known.remaining + noise**2
+    if variance < 1e-12:
+        return r / d
+    excess = (known.excess * known.remaining + noise**2) / variance
+    # In units of the noise, so that H may be zero.
+    signal = known.spectrum.double().square() / (variance * noise_ratio(d, rows, 1.0, neurons))
+    inside, outside = signal + excess / d, (d - r) / d
+    if outside == 0:
+        return 1.0
+    # t = e^u / q: the integrand falls like exp(-exp(u)) on one side and like e^u on the other.
     u = torch.linspace(-30, 5, 20_001, dtype=torch.float64)
-    t = u.exp() / rho
-    share = square / square.sum()
-    body = torch.exp(u - u.exp()) * (1 + 2 * t[:, None] * share).rsqrt().prod(1)
-    noise = float(torch.trapezoid(body, u))
-    return 1 - noise * (1 - chance)
+    body = torch.exp(u - u.exp()) * (1 + 2 * u.exp()[:, None] / outside * inside).rsqrt().prod(1)
+    return 1 - float(torch.trapezoid(body, u))
 
 
 def replayed_rows(hessian: Tensor, rows: Tensor) -> Tensor:

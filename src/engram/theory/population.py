@@ -33,8 +33,8 @@ class Population:
         rule: how they were computed.
         exponent: information exponent: least degree of a Hermite coefficient that is not zero; 0 for a constant,
             4 when there is none up to degree three.
-        excess: :math:`E\,(g - E g)^2 |z|^2/(r\,\mathrm{Var}\,g)`: how much more a label-weighted average fluctuates along
-            the relevant directions than along others.
+        excess: :math:`\kappa = E\,\tilde g^2 |z|^2/(r\,E\,\tilde g^2)` with :math:`\tilde g` the link without its constant and
+            linear part: how much more a label-weighted average fluctuates along the relevant directions than others.
     """
 
     mean: float
@@ -61,15 +61,6 @@ class Population:
     def remaining(self) -> float:
         """Variance of the label without its linear part."""
         return self.variance - float(self.linear.square().sum())
-
-    def noise_share(self, d: int) -> float:
-        r"""Share of a label-weighted average's noise in the principal subspace: :math:`\kappa r/(d - r + \kappa r)`.
-
-        What is left of the overlap where H is zero; above the r/d of a random vector, since labels are large where
-        the indices are.
-        """
-        r = len(self.linear)
-        return self.excess * r / (d - r + self.excess * r)
 
 
 def population(link: Callable[[Tensor], Tensor], r: int) -> Population:
@@ -98,25 +89,27 @@ def population(link: Callable[[Tensor], Tensor], r: int) -> Population:
         (1.0, 2, [0.7746, 0.7746])
     """
     if r <= _TENSOR:
-        fine, coarse = (_moments(link, *_grid(r, nodes)) for nodes in (_NODES[r], _NODES[r] * 3 // 4))
+        grid = [_grid(r, _NODES[r])]
+        fine, coarse = _moments(link, *grid[0]), _moments(link, *_grid(r, _NODES[r] * 3 // 4))
         errors = [float((a - b).abs().max()) for a, b in zip(fine, coarse, strict=True)]
         rule = f"Gauss-Hermite, {_NODES[r]} nodes an index"
     else:
         half = torch.randn(_DRAWS // 2, r, generator=stream(0, "population"), dtype=torch.float64)
-        parts = [_moments(link, z, _even(len(z))) for z in torch.cat([half, -half], 1).reshape(-1, r).chunk(20)]
+        grid = [(z, _even(len(z))) for z in torch.cat([half, -half], 1).reshape(-1, r).chunk(20)]
+        parts = [_moments(link, *draws) for draws in grid]
         fine = tuple(torch.stack(part).mean(0) for part in zip(*parts, strict=True))
         errors = [float((torch.stack(part).std(0) / 20**0.5).max()) for part in zip(*parts, strict=True)]
         rule = f"{_DRAWS:,} antithetic draws"
-    mean, square, linear, hessian, third, energy, cross = fine
-    # The last two moments serve the excess alone, and fluctuate more.
+    mean, square, linear, hessian, third = fine
     error = max(errors[:4])
     degrees = ((1, linear, errors[2]), (2, hessian, errors[3]), (3, third, errors[4]))
     exponent = next((k for k, part, off in degrees if float(part.abs().max()) > max(1e-6, 6 * off)), 0)
     variance = float(square - mean**2)
     if exponent == 0 and variance > max(1e-6, 6 * errors[1]):
         exponent = 4  # at least: no coefficient up to degree three
-    # E (g - m)^2 |z|^2 from the raw moments.
-    excess = float(energy - 2 * mean * cross + mean**2 * r) / (r * variance) if variance > 0 else 1.0
+    squares = [_squares(link, z, weight, mean, linear) for z, weight in grid]
+    weighted, plain = (sum(float(pair[k]) for pair in squares) for k in (0, 1))
+    excess = weighted / (r * plain) if plain > 1e-12 else 1.0
     return Population(float(mean), variance, linear, hessian, error, rule, exponent, excess)
 
 
@@ -128,9 +121,13 @@ def _moments(link: Callable[[Tensor], Tensor], z: Tensor, weight: Tensor) -> tup
     hessian = z.T @ (weighted[:, None] * z) - weighted.sum() * torch.eye(z.shape[1], dtype=z.dtype)
     # Pure third degrees and, through the first index pairs, mixed ones.
     third = torch.cat([(weighted[:, None] * hermite(3, z)).sum(0), *_mixed(z, weighted)])
-    size = z.square().sum(1)
-    square = weighted * values
-    return weighted.sum(), square.sum(), weighted @ z, hessian, third, square @ size, weighted @ size
+    return weighted.sum(), weighted @ values, weighted @ z, hessian, third
+
+
+def _squares(link: Callable[[Tensor], Tensor], z: Tensor, weight: Tensor, mean: Tensor, linear: Tensor) -> Tensor:
+    """Of the link without its constant and linear part: E g^2 |z|^2 and E g^2."""
+    square = weight * (_values(link, z) - mean - z @ linear).square()
+    return torch.stack([square @ z.square().sum(1), square.sum()])
 
 
 def _values(link: Callable[[Tensor], Tensor], z: Tensor) -> Tensor:

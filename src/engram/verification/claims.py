@@ -10,9 +10,6 @@ from ..numerics.statistics import Measured
 
 __all__ = ["Claim", "Interval", "Verdict"]
 
-_SURE = 2.0
-"""Standard errors on either side of a measurement."""
-
 
 class Verdict(enum.Enum):
     """What a rule says of a measurement."""
@@ -24,7 +21,7 @@ class Verdict(enum.Enum):
 
 @dataclass(frozen=True)
 class Interval:
-    """A rule: the measurement, two standard errors to either side, lies inside.
+    """A rule: the measurement's 95 % confidence interval, by Student's t, lies inside.
 
     Args:
         low: lower end.
@@ -33,7 +30,7 @@ class Interval:
     Example:
         >>> Interval(high=0.2).judge(Measured(0.1, 0.01, 5)).value
         'holds'
-        >>> Interval(high=0.2).judge(Measured(0.19, 0.01, 5)).value
+        >>> Interval(high=0.2).judge(Measured(0.18, 0.01, 5)).value
         'undecided'
     """
 
@@ -42,9 +39,10 @@ class Interval:
 
     def judge(self, measured: Measured) -> Verdict:
         """Inside: holds; outside: fails; across an end, or not a number: undecided."""
-        low, high = (measured.value + side * _SURE * measured.sem for side in (-1, 1))
-        if math.isnan(measured.value) or not math.isfinite(measured.sem):
+        margin = measured.margin
+        if math.isnan(measured.value) or not math.isfinite(margin):
             return Verdict.UNDECIDED
+        low, high = measured.value - margin, measured.value + margin
         if self.low <= low and high <= self.high:
             return Verdict.HOLDS
         return Verdict.FAILS if high < self.low or low > self.high else Verdict.UNDECIDED

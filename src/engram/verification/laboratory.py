@@ -8,7 +8,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..data.intrinsic_dimension import label_weighted_covariance
 from ..data.linear_part import linear_part
 from ..data.problem import Problem
 from ..data.rows import Rows
@@ -27,6 +26,7 @@ from ..samples.budget import Items, Precision
 from ..samples.canvas import Canvas
 from ..samples.canvas.points import Points
 from ..samples.synthetic import Synthetic
+from ..theory.first_step import second_moment
 from ..theory.kernels import tangent_kernel
 
 __all__ = ["Bench", "relative_error"]
@@ -92,6 +92,19 @@ class Bench:
         """Real gradients of the first layer at the matched networks' start."""
         return real_gradients(self.problem, self.training, self.seed, TwoPhase().networks)
 
+    @cached_property
+    def covariance(self) -> Tensor:
+        r"""Label-weighted covariance :math:`\frac1N \sum_n y_n x_n x_n^\top` of all rows (d, d)."""
+        parts = (second_moment(x, y[:, 0]) * len(x) for x, y, _ in self.problem.train.batches())
+        return torch.stack(list(parts)).sum(0) / len(self.problem.train)
+
+    def shuffled(self) -> "Bench":
+        """The same bench with labels that belong to other rows."""
+        other = replace(self)
+        targets = other.problem.train.targets
+        targets.copy_(targets[torch.randperm(len(targets), generator=stream(self.seed, "shuffled labels"))])
+        return other
+
     @property
     def seeds(self) -> list[int]:
         """Fresh networks."""
@@ -110,6 +123,10 @@ class Bench:
         state = method.begin(self.problem, self.training, Items(2), Precision.FLOAT32, self.seed, self.targets)
         state = replace(state, points=points)
         return method.export(replace(state, labels=method.labelled(state, self.problem, self.training)))
+
+    def undistilled(self, count: int) -> Points:
+        """Gaussian points, which a seed draws."""
+        return Points(torch.randn(count, self.task.d, generator=stream(self.seed, "undistilled points")))
 
     def points(self, method: TwoPhase, items: int) -> Tensor:
         """The decoded points after all outer steps; no labels are fitted for them."""
@@ -234,8 +251,7 @@ class Bench:
 
     def singular(self) -> float:
         """Random points of the span of the label-weighted covariance's top r eigenvectors, readout on real rows."""
-        found = principal_directions(label_weighted_covariance(self.rows), self.task.r)
-        return self.replay(self.points_of(found))
+        return self.replay(self.points_of(principal_directions(self.covariance, self.task.r)))
 
     def true_subspace(self) -> float:
         """Random points of the principal subspace itself, readout on real rows."""

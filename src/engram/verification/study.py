@@ -13,7 +13,17 @@ from .result import Result
 
 __all__ = ["ORDER", "Study", "run_study"]
 
-ORDER = ("encoding", "generalisation", "compression", "transfer", "continual", "limits", "beyond")
+ORDER = (
+    "encoding",
+    "generalisation",
+    "eigenvectors",
+    "compression",
+    "transfer",
+    "continual",
+    "limits",
+    "staircase",
+    "beyond",
+)
 """Names of the studies, in the order of the argument."""
 
 

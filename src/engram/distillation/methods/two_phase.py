@@ -57,7 +57,7 @@ class TwoPhaseState:
 class TwoPhase:
     r"""Distil a training of two phases, each by an objective of its own.
 
-    **First layer.** Points :math:`(x_m, 1)` push the first layer at its start by
+    **First layer.** Points :math:`(x_m, \pm 1)` push the first layer at its start by
     :math:`G(x) = \nabla_W \frac1M \sum_m (f(x_m) - 1)^2`, real rows by :math:`g = \nabla_W \frac1N \sum_n (f(x_n) - y_n)^2`:
 
     .. math:: \min_x -\langle G(x), g\rangle, \qquad \min_x |c\,G(x) - g|^2, \qquad
@@ -80,6 +80,8 @@ class TwoPhase:
         mirrored: whether points come in pairs :math:`\pm x`, one of which is stored.
         vectors: whether points are seeded mixtures of the free vectors, which budgets then count.
         mixtures: points per vector, where points are mixtures.
+        negative: points whose label is -1 in place of 1. A first layer that learns from labels of one sign is moved by
+            a positive matrix: where :math:`E\,\nabla^2 f^*` has eigenvalues of both signs, half of the points should be negative.
         readout: objective of the labels (above).
         labels: how many, K; as many as the network has features, or there are rows, when None.
         label_networks: fresh networks over which the labels are fitted.
@@ -111,6 +113,7 @@ class TwoPhase:
     mirrored: bool = False
     vectors: bool = False
     mixtures: int = 16
+    negative: int = 0
     readout: Literal["performance", "gradient", "teacher", "none"] = "performance"
     labels: int | None = None
     label_networks: int = 4
@@ -123,6 +126,8 @@ class TwoPhase:
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise SettingError(f"{name} is {value}; it takes at least 1")
+        if self.negative < 0:
+            raise SettingError(f"negative is {self.negative}; it takes at least 0")
         for name in ("rate", "inner_rate"):
             if not 0 < getattr(self, name) < math.inf:
                 raise SettingError(f"{name} is {getattr(self, name)}; it takes a positive number")
@@ -148,7 +153,10 @@ class TwoPhase:
         count = self._stored(problem, budget, precision, labels)
         drawn = torch.randn(count, *problem.task.shape, generator=stream(seed, "points")).to(targets)
         mixed = Coefficients(count * self.mixtures, integer(seed, "mixtures", bits=31)) if self.vectors else None
-        points = Points(drawn, self.mirrored, mixed)
+        most = count * self.mixtures if self.vectors else count
+        if self.negative > most:
+            raise SettingError(f"negative is {self.negative} and there are {most} points: ask for fewer")
+        points = Points(drawn, self.mirrored, mixed, self.negative)
         readout = Seeded(torch.zeros(labels, 1).to(targets), problem.task.shape, integer(seed, "labels", bits=31))
         return TwoPhaseState(points, readout, self._outer.init(points.free), targets, 0, seed)
 

@@ -1,7 +1,7 @@
-"""Points whose labels are all one: the first set of the two-layer theory, at one number a coordinate."""
+"""Points whose labels are one or minus one: the first set of the two-layer theory, at one number a coordinate."""
 
-from dataclasses import dataclass, replace
-from typing import Self
+from dataclasses import dataclass, fields, replace
+from typing import Any, Self
 
 import torch
 from torch import Tensor
@@ -17,7 +17,7 @@ __all__ = ["Points"]
 
 @dataclass(frozen=True, eq=False)
 class Points:
-    r"""Inputs :math:`x_m` with the label 1, free, in mirrored pairs, or in the span of a few free vectors.
+    r"""Inputs :math:`x_m` with the label 1 or -1, free, in mirrored pairs, or in the span of a few free vectors.
 
     .. math:: x_m = s_m, \qquad x_m, x_{m + M/2} = \pm s_m, \qquad x_m = \textstyle\sum_k C_{mk} s_k / \sqrt{K}
 
@@ -25,9 +25,10 @@ class Points:
         inputs: (K, *shape): the free vectors s.
         mirrored: whether each vector also stands with the opposite sign.
         coefficients: (M, K), drawn from a seed and never stored; None when every vector is a point.
+        negative: how many points, the last ones, have the label -1 (before they are mirrored).
 
     Raises:
-        SettingError: no vector, or more numbers than a machine holds.
+        SettingError: no vector, more numbers than a machine holds, more negative labels than points.
 
     Example:
         >>> Points(torch.ones(1, 2), mirrored=True).decode().inputs
@@ -38,6 +39,7 @@ class Points:
     inputs: Tensor
     mirrored: bool = False
     coefficients: "Coefficients | None" = None
+    negative: int = 0
 
     def __post_init__(self) -> None:
         if self.inputs.ndim < 2 or not len(self.inputs):
@@ -45,6 +47,12 @@ class Points:
         count = 0 if self.coefficients is None else self.coefficients.count
         if count * max(self.inputs[0].numel(), len(self.inputs)) > MOST_NUMBERS:
             raise SettingError(f"{count} points of shape {tuple(self.inputs.shape[1:])} cannot be made")
+        if not 0 <= self.negative <= (count or len(self.inputs)):
+            raise SettingError(f"{self.negative} of {count or len(self.inputs)} points cannot have the label -1")
+
+    def stored_fields(self) -> dict[str, Any]:
+        """Fields that a file keeps: those that versions before signs know, where all labels are one."""
+        return {f.name: getattr(self, f.name) for f in fields(self) if f.name != "negative" or self.negative}
 
     @property
     def free(self) -> Params:
@@ -56,14 +64,16 @@ class Points:
         return replace(self, inputs=free["inputs"])
 
     def decode(self) -> Synthetic:
-        """The points, each labelled one."""
+        """The points with their labels."""
         points = self.inputs
         if self.coefficients is not None:
             mixture = self.coefficients.draw(len(points)).to(points) / len(points) ** 0.5
             points = (mixture @ points.flatten(1)).reshape(-1, *points.shape[1:])
+        labels = torch.ones(len(points), 1, dtype=points.dtype, device=points.device)
+        labels[len(points) - self.negative :] = -1
         if self.mirrored:
-            points = torch.cat([points, -points])
-        return Synthetic(points, torch.ones(len(points), 1, dtype=points.dtype, device=points.device))
+            points, labels = torch.cat([points, -points]), torch.cat([labels, labels])
+        return Synthetic(points, labels)
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from ..cells import Cell, Found, Scale
 from ..claims import Claim, Interval
 from ..laboratory import Bench
 from ..result import Curve, Figure, Result, Table
+from ..spectral import eigenvectors
 
 __all__ = ["Encoding"]
 
@@ -72,7 +73,7 @@ class Encoding:
     def conclude(self, found: Found, scale: Scale) -> Result:
         """Judge."""
         every = found.settings("overlap")
-        errors, collapsed, random = [], [], []
+        errors, collapsed, random, wrong = [], [], [], []
         rows: list[list[Any]] = []
         for s in every:
             mean = found.mean("overlap", "overlap", **s)
@@ -81,6 +82,7 @@ class Encoding:
             if s["r"] == 4 and s["noise"] == 0 and s["width"] == every[0]["width"]:
                 collapsed.append((abs(mean.value - limit), mean))
             random.append(abs(found.mean("overlap", "random", **s).value - formula))
+            wrong.append(abs(found.mean("overlap", "wrong subspace", **s).value - formula))
             words = [s["d"], s["r"], f"{s['rows']:,}", s["noise"], s["width"]]
             plain = found.mean("overlap", "performance", **s)
             rows.append([*map(str, words), s["r"] / s["d"], mean, plain, formula, limit])
@@ -88,7 +90,7 @@ class Encoding:
         worst_limit = max(collapsed, key=lambda pair: pair[0])
         rates = {rate: found.mean("rates", f"cosine {rate:g}") for rate in _RATES}
         small = {rate: found.runs("rates", f"gap {rate:g}") for rate in _SMALL}
-        planted = {rate: [gap**2 for gap in runs] for rate, runs in small.items()}
+        strangers = {rate: found.runs("rates", f"shuffled gap {rate:g}") for rate in _SMALL}
         many, before = found.mean("many", "overlap"), found.mean("many", "random")
         claims = [
             Claim(
@@ -99,7 +101,7 @@ class Encoding:
                 Interval(high=0.05),
                 Measured(max(random), worst[1].sem, worst[1].n),
                 "points before distillation",
-                {"settings": float(len(every))},
+                {"settings": float(len(every)), "in the wrong subspace": max(wrong)},
             ),
             Claim(
                 "The plain formula 1/(1 + rho), of infinite width and large r, is met within 0.15 over d and N at r = 4",
@@ -130,8 +132,8 @@ class Encoding:
                 "Taylor expansion of the real loss after the inner step",
                 exponent(small),
                 Interval(0.75, 1.25),
-                exponent(planted),
-                "a planted difference of second order",
+                exponent(strangers),
+                "the difference to gradient matching on shuffled labels, which no rate takes away",
             ),
             Claim(
                 "Many outer steps of cosine matching with M = 2r write the subspace (overlap)",
@@ -140,15 +142,15 @@ class Encoding:
                 Interval(low=0.85),
                 found.mean("many", "shuffled"),
                 "the same on shuffled labels",
-                {"before": before.value},
+                {"before": before.value, "one eigendecomposition": found.mean("many", "eigenvectors").value},
             ),
             Claim(
                 "The surface of the data is not kept: the nearest real row is as far as for a random point (ratio)",
                 _PAPER,
                 found.mean("many", "nearest"),
                 Interval(low=0.9),
-                found.mean("many", "nearest of a subset"),
-                "a real subset, whose nearest real row is itself",
+                found.mean("many", "nearest of blends"),
+                "the same points half of which is a real row",
             ),
         ]
         by_rate = [rates[rate] for rate in _RATES]
@@ -193,19 +195,15 @@ class Encoding:
                     "What the points hold (r = 4)",
                     ["", "overlap", "energy outside"],
                     [
-                        ["Gaussian start", before, 1 - before.value],
-                        ["one outer step", found.mean("many", "one step"), 1 - found.mean("many", "one step").value],
-                        ["100 steps of cosine matching, M = 2r", many, 1 - many.value],
-                        [
-                            "100 steps of squared matching, M = 2r",
-                            found.mean("many", "squared"),
-                            1 - found.mean("many", "squared").value,
-                        ],
-                        [
-                            "the same on shuffled labels",
-                            found.mean("many", "shuffled"),
-                            1 - found.mean("many", "shuffled").value,
-                        ],
+                        [label, found.mean("many", key), 1 - found.mean("many", key).value]
+                        for label, key in (
+                            ("Gaussian start", "random"),
+                            ("r eigenvectors of the label-weighted covariance", "eigenvectors"),
+                            ("one outer step", "one step"),
+                            ("100 steps of cosine matching, M = 2r", "overlap"),
+                            ("100 steps of squared matching, M = 2r", "squared"),
+                            ("the same on shuffled labels", "shuffled"),
+                        )
                     ],
                 ),
             ],
@@ -233,27 +231,30 @@ class Encoding:
 def _overlap(bench: Bench) -> dict[str, Any]:
     task = bench.task
     known = population(task.function, task.r)
-    variance = known.remaining + task.noise**2
+    strength = float(known.hessian.square().sum()) / (known.remaining + task.noise**2)
     seen = lambda points: float(overlap(points, bench.basis).mean())  # noqa: E731
-    # Directions that are neither equal nor opposite, over all matched networks.
     neurons = bench.width / 4 * _ONE.networks
+    found = bench.points(_ONE, _POINTS)
     return {
-        "overlap": seen(bench.points(_ONE, _POINTS)),
+        "overlap": seen(found),
+        "wrong subspace": float(overlap(found, task.subspace(bench.seed + 1)).mean()),
         "performance": seen(bench.points(TwoPhase("performance", 1, inner_rate=1e-4), _POINTS)),
         "random": seen(_gaussian(bench, _POINTS)),
-        "plain": 1 / (1 + noise_ratio(task.d, task.count, float(known.hessian.square().sum()) / variance)),
-        "formula": predicted_overlap(known.spectrum, variance, task.d, task.count, neurons),
+        "plain": 1 / (1 + noise_ratio(task.d, task.count, strength)),
+        "formula": predicted_overlap(known, task.d, task.count, task.noise, neurons),
     }
 
 
 def _rates(bench: Bench) -> dict[str, Any]:
     """Cosine and relative difference of the first outer steps, as the inner rate grows."""
     reference = bench.points(_ONE, _POINTS).flatten()
+    stranger = bench.shuffled().points(_ONE, _POINTS).flatten()
     result: dict[str, Any] = {}
     for rate in _RATES:
         found = bench.points(TwoPhase("performance", steps=1, inner_rate=rate), _POINTS).flatten()
         result[f"cosine {rate:g}"] = float(torch.cosine_similarity(found, reference, dim=0))
         result[f"gap {rate:g}"] = float((found - reference).norm() / reference.norm())
+        result[f"shuffled gap {rate:g}"] = float((found - stranger).norm() / stranger.norm())
     return result
 
 
@@ -266,26 +267,27 @@ def _many(bench: Bench) -> dict[str, Any]:
     theory = first_outer_step(before, x, y[:, 0])
     # A kernel without its angle sees the label's linear part alone, which is gone.
     planted = (arc_cosine(1, before, x) / arc_cosine(0, before, x) * y[:, 0]) @ x
-    shuffled = Bench(bench.task, bench.seed, bench.width)
-    order = torch.randperm(len(shuffled.problem.train), generator=stream(bench.seed, "shuffled labels"))
-    targets = shuffled.problem.train.targets
-    targets.copy_(targets[order])
     return {
         "random": seen(before),
         "one step": seen(one),
         "overlap": seen(many),
         "squared": seen(bench.points(TwoPhase("squared"), count)),
-        "shuffled": seen(shuffled.points(TwoPhase(), count)),
+        "eigenvectors": seen(eigenvectors(bench, "plain").inputs),
+        "shuffled": seen(bench.shuffled().points(TwoPhase(), count)),
         "closed form": _cosine(one, theory),
         "planted form": _cosine(one, planted),
         "nearest": _nearest(many, x) / _nearest(before, x),
-        "nearest of a subset": _nearest(x[:count], x) / _nearest(before, x),
+        "nearest of blends": _nearest(_unit(many) + _unit(x[:count]), x) / _nearest(before, x),
     }
 
 
 def _gaussian(bench: Bench, count: int) -> Tensor:
     """The points before the first outer step."""
     return torch.randn(count, bench.task.d, generator=stream(bench.seed, "points"))
+
+
+def _unit(points: Tensor) -> Tensor:
+    return points / points.norm(dim=1, keepdim=True)
 
 
 def _nearest(points: Tensor, rows: Tensor) -> float:
