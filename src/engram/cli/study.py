@@ -37,8 +37,8 @@ def command(
 ) -> None:
     """Verify the theory of dataset distillation on multi-index tasks, claim by claim.
 
-    NAME is encoding, generalisation, eigenvectors, compression, transfer, continual, limits, staircase, beyond, or
-    all. Results are kept in the folder: repeat a command that was interrupted, and finished cells are not measured
+    NAME is encoding, generalisation, eigenvectors, compression, transfer, continual, limits, staircase, real,
+    beyond, or all. Results are kept in the folder: repeat a command that was interrupted, and finished cells are not measured
     again (unless the installed code has changed).
 
     \b

@@ -11,7 +11,6 @@ from torch import Tensor
 from ..data.linear_part import linear_part
 from ..data.problem import Problem
 from ..data.rows import Rows
-from ..data.sources.multi_index import MultiIndex
 from ..distillation.first_layer import real_gradients
 from ..distillation.methods.two_phase import TwoPhase
 from ..learning.fitting import Fitted, fit
@@ -28,6 +27,7 @@ from ..samples.canvas.points import Points
 from ..samples.synthetic import Synthetic
 from ..theory.first_step import second_moment
 from ..theory.kernels import tangent_kernel
+from .planted import PlantedTask
 
 __all__ = ["Bench", "relative_error"]
 
@@ -43,7 +43,7 @@ _NYSTROEM = (1e-5, 1e-3, 1e-1, 10.0)
 
 @dataclass(frozen=True)
 class Bench:
-    """A multi-index task with its data, the two-layer training, and everything measured on it.
+    """A task whose subspace is known with its data, the two-layer training, and everything measured on it.
 
     Args:
         task: what is learnt.
@@ -55,7 +55,7 @@ class Bench:
         inner_steps: of the first layer, each with decay 1/rate.
     """
 
-    task: MultiIndex
+    task: PlantedTask
     seed: int
     width: int = 1000
     networks: int = 1

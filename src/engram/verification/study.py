@@ -22,6 +22,7 @@ ORDER = (
     "continual",
     "limits",
     "staircase",
+    "real",
     "beyond",
 )
 """Names of the studies, in the order of the argument."""

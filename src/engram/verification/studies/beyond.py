@@ -45,11 +45,23 @@ class Beyond:
                 found.append(Cell("fewest", base | {"r": r, "vary": "r", "seed": s}))
             for width in (100, 200) if quick else (256, 512, 1024):
                 found.append(Cell("fewest", base | {"width": width, "vary": "L", "seed": s}))
+            for r in (2, 3) if quick else (2, 3, 4, 6):
+                found.append(Cell("floor", base | {"r": r, "seed": s}))
         return found
 
     def measure(self, cell: Cell) -> dict[str, Any]:
         """For every canvas the fewest labels; the fewest numbers over all."""
         bench = Bench(MultiIndex(d=cell.d, r=cell.r), cell.seed, cell.width)
+        if cell.name == "floor":
+            # The best that so few vectors can do: a readout on real rows.
+            sets = {v: bench.first_set(_MIXED, v) for v in range(1, cell.r + 1)}
+            errors = {v: bench.replay(points.decode()) for v, points in sets.items()}
+            below = min(error for v, error in errors.items() if v < cell.r)
+            every = {f"vectors {v}": error for v, error in errors.items()}
+            return every | {
+                "fewer less bound": below - 1 / (2 * cell.r),
+                "r less bound": errors[cell.r] - 1 / (2 * cell.r),
+            }
         full = bench.one_step()
         result: dict[str, Any] = {
             "full": full,
@@ -161,6 +173,33 @@ class Beyond:
                 "L itself",
             ),
         ]
+        floors = found.settings("floor")
+        least = min((found.mean("floor", "fewer less bound", **s) for s in floors), key=lambda m: m.value)
+        claims.append(
+            Claim(
+                "Fewer than r vectors do not reach an error of 1/(2r), whatever their labels (least distance above it)",
+                "each direction of the base link carries 1/r of the variance",
+                least,
+                Interval(low=0.0),
+                max((found.mean("floor", "r less bound", **s) for s in floors), key=lambda m: m.value),
+                "r vectors",
+            )
+        )
+        most = max(s["r"] for s in floors)
+        tables.append(
+            Table(
+                "Error of so many distilled vectors, as seeded mixtures, with a readout on real rows",
+                ["r", "1/(2r)", *(f"{v} vector{'s' * (v > 1)}" for v in range(1, most + 1))],
+                [
+                    [
+                        str(s["r"]),
+                        1 / (2 * s["r"]),
+                        *(found.mean("floor", f"vectors {v}", **s) if v <= s["r"] else "" for v in range(1, most + 1)),
+                    ]
+                    for s in floors
+                ],
+            )
+        )
         # Beside the r vectors of the smallest canvas and the d + 1 numbers of the linear part there are labels alone.
         rest = [found.mean("fewest", "fewest", **s).value - (s["r"] + 1) * s["d"] for s in every]
         law = f"In every setting the fewest numbers are (r + 1) d, for r directions and the linear part, and {min(rest):.0f} to {max(rest):.0f} more."

@@ -68,7 +68,7 @@ class Encoding:
         bench = Bench(task, cell.seed, cell.width)
         if cell.name == "rates":
             return _rates(bench)
-        return _overlap(bench) if cell.name == "overlap" else _many(bench)
+        return _overlap(bench, task) if cell.name == "overlap" else _many(bench)
 
     def conclude(self, found: Found, scale: Scale) -> Result:
         """Judge."""
@@ -228,8 +228,7 @@ class Encoding:
         )
 
 
-def _overlap(bench: Bench) -> dict[str, Any]:
-    task = bench.task
+def _overlap(bench: Bench, task: MultiIndex) -> dict[str, Any]:
     known = population(task.function, task.r)
     strength = float(known.hessian.square().sum()) / (known.remaining + task.noise**2)
     seen = lambda points: float(overlap(points, bench.basis).mean())  # noqa: E731

@@ -89,7 +89,7 @@ class Limits:
             anisotropy=cell.anisotropy,
         )
         bench = Bench(task, cell.seed, cell.width, activation=cell.activation)
-        return _steps(bench) if cell.name == "steps" else _seen(bench)
+        return _steps(bench) if cell.name == "steps" else _seen(bench, task)
 
     def conclude(self, found: Found, scale: Scale) -> Result:
         """Judge."""
@@ -260,8 +260,7 @@ class Limits:
         )
 
 
-def _seen(bench: Bench) -> dict[str, Any]:
-    task = bench.task
+def _seen(bench: Bench, task: MultiIndex) -> dict[str, Any]:
     points = bench.points(_ONE, _POINTS)
     basis = bench.basis
     known = population(task.function, task.r)
