@@ -182,8 +182,8 @@ class Limits:
                 "theory.first_step.predicted_overlap",
                 max((_distance(seen(s), told(s)) for s in links), key=lambda m: m.value),
                 Interval(high=0.05),
-                max((_distance(Measured(chance, 0.0, 2), told(s)) for s in links[1:]), key=lambda m: m.value),
-                "the chance of a random direction, r/d",
+                _distance(Measured(chance, 0.0, 2), told(blind)),
+                "the chance of a random direction, r/d, for the link of third degree",
             ),
             Claim(
                 "The interval of the estimated dimension covers the true one (share of tasks whose H has full rank)",
