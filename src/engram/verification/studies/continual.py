@@ -116,8 +116,8 @@ class Continual:
                 _PAPER,
                 found.gap("sequence", "engram error", "buffer error"),
                 Interval(high=0.0),
-                found.gap("sequence", "nothing error", "buffer error"),
-                "no memory",
+                found.gap("sequence", "buffer error", "everything error"),
+                "the buffer itself, against storing everything",
             ),
             Claim(
                 "It is below that with one eigendecomposition per past task (difference)",
