@@ -73,8 +73,8 @@ def exponent(points: Mapping[float, Iterable[float]], log: Callable[[float], flo
         The mean slope with its standard error over runs.
 
     Example:
-        >>> exponent({1.0: [2.0, 2.0], 2.0: [8.0, 16.0]})
-        Measured(value=2.5, sem=0.5, n=2)
+        >>> print(exponent({1.0: [2.0, 2.0], 2.0: [8.0, 16.0]}))
+        2.5 ± 0.5
     """
     table = {x: list(runs) for x, runs in points.items()}
     counts = {len(runs) for runs in table.values()}

@@ -33,6 +33,8 @@ _LINKS = {
     "products": Product(((0.8, (2,)), (1.0, (0, 1, 1)), (0.5, (0, 0, 0, 2)))),
     "radial": Radial(),
 }
+_CHANGED = {key: key for key in ("link", "inputs", "rows", "activation")}
+_CHANGED |= {"anisotropy": "condition number of the inputs", "noise": "label noise"}
 _POINTS = 128
 _REFERENCE = "our reconstruction: gradients of the first step lie in the range of H"
 
@@ -195,17 +197,9 @@ class Limits:
                 {"exact": found.mean("dimension", "exact", link="base").value},
             ),
         ]
-        words = {
-            "link": "link",
-            "inputs": "inputs",
-            "anisotropy": "condition number of the inputs",
-            "rows": "rows",
-            "noise": "label noise",
-            "activation": "activation",
-        }
         rows: list[list[Any]] = []
         for s in (base, *variants):
-            changed = ", ".join(f"{word}: {s[key]}" for key, word in words.items() if s[key] != base[key])
+            changed = ", ".join(f"{word}: {s[key]}" for key, word in _CHANGED.items() if s[key] != base[key])
             others = (found.mean("seen", key, **s) for key in ("formula", "noise share", "whitened"))
             rows.append([changed or "base", seen(s), *(m.value if m.sem < 1e-9 else m for m in others)])
         (steps,) = found.settings("steps")
