@@ -13,6 +13,7 @@ WINGS = (
     "learning",
     "samples",
     "memory",
+    "engines",
     "distillation",
     "evaluation",
     "reuse",

@@ -6,6 +6,7 @@ from difflib import get_close_matches
 __all__ = [
     "ArtefactError",
     "BudgetError",
+    "ClusterError",
     "DataError",
     "DeviceError",
     "DivergenceError",
@@ -69,6 +70,10 @@ class UnknownNameError(EngramError, LookupError):
 
 class DeviceError(EngramError, RuntimeError):
     """The device asked for is not there."""
+
+
+class ClusterError(EngramError, ConnectionError):
+    """Other machines, or other processes of a run, do not answer."""
 
 
 class DivergenceError(EngramError, ArithmeticError):

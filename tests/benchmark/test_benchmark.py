@@ -9,13 +9,14 @@ import pandas
 import pytest
 
 from engram.benchmark import measurement
-from engram.benchmark.engine import run_grid
 from engram.benchmark.grid import BASELINES, Cell, Recipe, all_methods
 from engram.benchmark.results import Results
+from engram.benchmark.runner import run_grid
 from engram.cli import main
 from engram.distillation import buffers
 from engram.distillation.checkpoint import save_checkpoint
 from engram.distillation.published import PUBLISHED
+from engram.engines import Demand, Local
 from engram.errors import ArtefactError, DivergenceError, OutputError, SettingError
 from engram.evaluation.robust import augmentation_robust, label_robust
 from engram.evaluation.variants import hardened, plain
@@ -48,7 +49,7 @@ def done(tmp_path_factory):
     """One small grid for several tests: three methods that work, three that cannot."""
     path = tmp_path_factory.mktemp("grid") / "rows.jsonl"
     cells = [cell(m) for m in ("full", "random", "dm:augment=,batch=8", "rded", "kip:rate=1e30", "frepo:batch=0")]
-    return path, cells, run(path, cells, jobs=2)
+    return path, cells, run(path, cells, engine=Local(2))
 
 
 def test_every_run_leaves_a_row_with_its_status(done):
@@ -104,7 +105,7 @@ def test_a_run_that_is_killed_or_too_long_leaves_its_row(tmp_path):
 
     rows = run(tmp_path / "a.jsonl", [cell("random"), cell("k-means")], watch=kill)
     assert {row["status"] for row in rows.values()} == {"killed"}
-    rows = run(tmp_path / "b.jsonl", [cell("random")], limit=0.05)
+    rows = run(tmp_path / "b.jsonl", [cell("random")], demand=Demand(seconds=0.05))
     assert rows["random"]["status"] == "timed out"
     rows = run(tmp_path / "b.jsonl", [cell("random")])
     assert rows["random"]["status"] == "done", "what was cut short is not given up"

@@ -100,7 +100,7 @@ def test_a_signal_waits_for_the_end_of_what_is_undisturbed():
 
 PARENT = """
 import multiprocessing, sys, time
-from engram.memory.workers import become_worker
+from engram.engines.workers import become_worker
 def work(path):
     become_worker()
     open(path, "w").write(str(__import__("os").getpid()))

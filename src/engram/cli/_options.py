@@ -10,6 +10,7 @@ import click
 __all__ = [
     "budget_of",
     "device_option",
+    "engine_options",
     "force_option",
     "json_option",
     "panel_options",
@@ -154,6 +155,22 @@ def source_options(function: Callable[..., Any]) -> Callable[..., Any]:
 strict_option = click.option(
     "--strict", is_flag=True, help="End with exit code 3 where the engram is no better than a constant or a baseline."
 )
+
+
+def engine_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Where many independent runs go."""
+    for option in (
+        click.option("--jobs", type=click.IntRange(1), help="Runs at once; one for each core if absent."),
+        click.option(
+            "--engine",
+            default="local",
+            show_default=True,
+            metavar="local|ray[:ADDRESS]",
+            help="Processes of this machine, or a Ray cluster (docs/scale.md): one of this machine's own, or the one at ADDRESS.",
+        ),
+    ):
+        function = option(function)
+    return function
 
 
 def panel_options(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -1,14 +1,13 @@
 """engram benchmark: every method under one protocol, as a grid that continues where it stopped."""
 
 import math
-import os
 import shutil
 from pathlib import Path
 from typing import Any
 
 import click
 
-from ._options import device_option, force_option, json_option
+from ._options import device_option, engine_options, force_option, json_option
 from ._terminal import emit, progress, say, verbosity_options
 
 _TABLE = ("dataset", "budget", "network", "recipe", "metric")
@@ -60,8 +59,17 @@ def command() -> None:
 @click.option("--evaluations", type=click.IntRange(1), default=3, show_default=True, help="Networks per score.")
 @click.option("--steps", type=click.IntRange(0), help="Outer steps in place of each method's own.")
 @click.option("--quick", is_flag=True, help="Published settings at the scale of a CPU: about a minute each.")
-@click.option("--jobs", type=click.IntRange(1), help="Runs at once; one for each core if absent, one on a GPU.")
+@engine_options
+@click.option(
+    "--threads", type=click.IntRange(1), help="Of each run; the cores over --jobs if absent, one on a cluster."
+)
 @click.option("--limit", type=float, default=math.inf, help="Seconds that a run may take.")
+@click.option("--memory", metavar="SIZE", help="Data that a run's process may hold (500MiB, 8GB); no limit if absent.")
+@click.option(
+    "--retries",
+    type=click.IntRange(0),
+    help="How often a run that was killed is begun again at once; 0 if absent, 3 on a cluster, where machines come and go.",
+)
 @device_option
 @click.option(
     "--out", type=click.Path(path_type=Path), default=Path("benchmark.jsonl"), show_default=True, help="File of rows."
@@ -85,7 +93,11 @@ def run(
     steps: int | None,
     quick: bool,
     jobs: int | None,
+    engine: str,
+    threads: int | None,
     limit: float,
+    memory: str | None,
+    retries: int | None,
     device: str,
     out: Path,
     resume: bool,
@@ -95,13 +107,14 @@ def run(
 ) -> None:
     """Run the grid of DATA and the options; every run is a process of its own and leaves a row, whatever becomes of it."""
     say("loading")
-    from ..benchmark.engine import run_grid
     from ..benchmark.grid import FULL, Cell, Recipe, all_methods, crossed
     from ..benchmark.results import Results
+    from ..benchmark.runner import run_grid
     from ..data.source import find
     from ..distillation.published import DEFAULT
+    from ..engines import Demand, engine_of
     from ..memory.files import check_writable
-    from ..samples.budget import Budget, Items, PerClass
+    from ..samples.budget import Budget, Items, PerClass, parse_size
     from ..spec import parse
     from ..workflow.devices import device_of
 
@@ -109,7 +122,17 @@ def run(
         raise click.UsageError("--retry goes with --resume")
     check_writable(out, force or resume)
     words = crossed(all_methods() if not methods or "all" in methods else methods, canvases)
-    place = device_of(device)
+    # What a cluster's machines have is not known here.
+    place = device if engine != "local" and device != "auto" else device_of(device)
+    gpus = int(place.startswith("cuda"))
+    machines = engine_of(engine, jobs or (1 if gpus and engine == "local" else None))
+    demand = Demand(
+        threads or machines.threads,
+        gpus,
+        limit,
+        None if memory is None else parse_size(memory),
+        (0 if engine == "local" else 3) if retries is None else retries,
+    )
     recipe = Recipe(quick, steps, evaluations, judges, place.partition(":")[0], panel)
     # Wrong words are refused before anything runs.
     for text in data:
@@ -137,8 +160,7 @@ def run(
         out.unlink(missing_ok=True)
         shutil.rmtree(f"{out}.cells", ignore_errors=True)
     results = Results(out)
-    workers = jobs or (1 if place.startswith("cuda") else os.cpu_count() or 1)
-    say(f"{len(cells)} runs, {workers} at once; rows go to {out}")
+    say(f"{len(cells)} runs, {machines.jobs or 'as many as there is room for'} at once; rows go to {out}")
     try:
         with progress() as bar:
             task = bar.add_task("running", total=len(cells), state="")
@@ -146,8 +168,8 @@ def run(
                 cells,
                 recipe,
                 results,
-                jobs=workers,
-                limit=limit,
+                engine=machines,
+                demand=demand,
                 device=place,
                 retry=retry,
                 watch=lambda done, total, now: bar.update(task, completed=done, state=now),

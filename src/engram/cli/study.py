@@ -1,13 +1,12 @@
 """engram study NAME: what does distillation remember, and why does it work? Claims with verdicts."""
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
 import click
 
-from ._options import json_option
+from ._options import engine_options, json_option
 from ._terminal import emit, progress, say, verbosity_options
 
 _COLOURS = {"holds": "green", "fails": "red", "undecided": "yellow"}
@@ -18,7 +17,7 @@ _COLOURS = {"holds": "green", "fails": "red", "undecided": "yellow"}
 @click.option("--quick", is_flag=True, help="Small tasks and few seeds: minutes for all.")
 @click.option("--large", is_flag=True, help="Also d = 400 and 640,000 rows, streamed.")
 @click.option("--seeds", type=click.IntRange(2), help="Seeds per setting, in place of the scale's own.")
-@click.option("--jobs", type=click.IntRange(1), help="Processes of one thread each; one for each core if absent.")
+@engine_options
 @click.option(
     "--out", type=click.Path(path_type=Path), default=Path("theory"), show_default=True, help="Folder of results."
 )
@@ -31,6 +30,7 @@ def command(
     large: bool,
     seeds: int | None,
     jobs: int | None,
+    engine: str,
     out: Path,
     anew: bool,
     as_json: bool,
@@ -45,12 +45,14 @@ def command(
     engram study all --quick
     engram study encoding generalisation --seeds 8
     """  # noqa: D301 (click reads the escape)
+    from ..engines import engine_of
     from ..spec import load
     from ..verification.cells import Cells, Scale
     from ..verification.study import ORDER, run_study
 
     if quick and large:
         raise click.UsageError("--quick and --large exclude one another")
+    machines = engine_of(engine, jobs)
     asked = {name: load("studies", name) for name in names if name != "all"}
     classes = {name: load("studies", name) for name in ORDER} if "all" in names else asked
     say("loading")
@@ -80,7 +82,7 @@ def command(
                 def watch(done: int, total: int, bar: Any = bar, task: Any = task) -> None:
                     bar.update(task, completed=done, total=total, state=f"{done} of {total} cells")
 
-                result = run_study(study, size, store, seeds, jobs or os.cpu_count() or 1, watch)
+                result = run_study(study, size, store, seeds, machines, watch)
         except KeyboardInterrupt:
             say(f"interrupted; finished cells are kept in {store.path}: repeat the command to continue")
             raise

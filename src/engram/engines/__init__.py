@@ -1,0 +1,6 @@
+"""Many independent tasks carried out: by processes of this machine, or by those of a Ray cluster."""
+
+from .engine import Demand, Ended, Engine, engine_of
+from .local import Local
+
+__all__ = ["Demand", "Ended", "Engine", "Local", "engine_of"]
