@@ -111,9 +111,9 @@ def _ended(number: int, patience: float) -> int | None:
 def _run(job: Job, folder: Path, resume: bool, before: Callable[[], None] = lambda: None) -> int:
     def act() -> None:
         from engram.cli import main
-        from engram.workflow import journey
+        from engram.workflow import distilling
 
-        journey._CHECKPOINT_SECONDS = 0.05
+        distilling._CHECKPOINT_SECONDS = 0.05
         before()
         main(job.arguments(folder, resume))
 

@@ -107,7 +107,10 @@ def progress() -> Progress:
 class Bars:
     """The progress of a call as one bar for each of its stages."""
 
-    def __init__(self) -> None:
+    def __init__(self, shown: bool = True) -> None:
+        if not shown:
+            # Of several processes one speaks; the others warn.
+            listen(logging.WARNING)
         self._progress = progress()
         self._tasks: dict[str, TaskID] = {}
 

@@ -2,6 +2,8 @@
 
 import math
 import shutil
+import sys
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -162,7 +164,8 @@ def run(
     results = Results(out)
     say(f"{len(cells)} runs, {machines.jobs or 'as many as there is room for'} at once; rows go to {out}")
     try:
-        with progress() as bar:
+        # Standard output is for results, whatever an engine prints.
+        with progress() as bar, redirect_stdout(sys.stderr):
             task = bar.add_task("running", total=len(cells), state="")
             run_grid(
                 cells,

@@ -112,6 +112,7 @@ def command(
     engram distill customers.csv --target churned --items 20 --out customers.engram
     engram distill reviews.jsonl --target stars --encoder all-MiniLM-L6-v2
     engram distill multi-index:d=50,r=2 --method two-phase --items 8
+    torchrun --nproc-per-node 2 -m engram distill digits --method dm
     """  # noqa: D301 (click reads the escape)
     budget = budget_of(per_class, items, memory)
     if auto and budget is not None:
@@ -119,11 +120,12 @@ def command(
     if seeds < 0 or (steps is not None and steps < 0):
         raise click.UsageError("--seeds and --steps are at least 0")
     say("loading")
+    from ..distillation.ranks import joined
     from ..samples.budget import Precision
     from ..workflow.folds import run_folds
     from ..workflow.journey import run
 
-    with Bars() as bars:
+    with joined() as first, Bars(first) as bars:
         carry_out = run if folds is None else partial(run_folds, folds=folds)
         outcome: Any = carry_out(
             source,
@@ -151,6 +153,8 @@ def command(
             watch=bars.show,
             **settings,
         )
+    if not first:
+        return
     if as_json:
         emit(outcome.as_json())
     elif folds is not None:

@@ -1,6 +1,8 @@
 """engram study NAME: what does distillation remember, and why does it work? Claims with verdicts."""
 
 import json
+import sys
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -76,7 +78,8 @@ def command(
         if store.stale and not anew:
             say(f"{store.path}: {store.stale} cells that other code measured are not used")
         try:
-            with progress() as bar:
+            # Standard output is for results, whatever an engine prints.
+            with progress() as bar, redirect_stdout(sys.stderr):
                 task = bar.add_task(name, total=None, state="")
 
                 def watch(done: int, total: int, bar: Any = bar, task: Any = task) -> None:

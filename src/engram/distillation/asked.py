@@ -5,14 +5,17 @@ from typing import Any
 
 import torch
 
+from ..data.problem import Problem
 from ..data.room import machine_bytes
 from ..data.task import Task
 from ..errors import BudgetError, SettingError
 from ..learning.network import Network
 from ..samples.budget import Budget, Items, Precision
-from ..spec import render
+from ..spec import load, names, render
+from .method import Method
+from .ranks import size
 
-__all__ = ["as_budget", "as_precision", "require_room", "whole"]
+__all__ = ["as_budget", "as_precision", "require_room", "require_shareable", "whole"]
 
 _COPIES = 4
 """A network in training holds its gradient and the optimizer's two moments as well."""
@@ -119,3 +122,19 @@ def require_room(network: Network, task: Task) -> None:
             f"{render(network)} has {needed:,} parameters, {4 * _COPIES * needed:,} bytes in training; this machine has {there:,}: "
             "give a smaller network"
         )
+
+
+def require_shareable(method: Method, problem: Problem) -> None:
+    """Refuse a method whose outer step is one piece, where several processes are to share it.
+
+    Raises:
+        SettingError: with the methods that can be shared.
+    """
+    parts = getattr(method, "parts", None)
+    if size() == 1 or (parts is not None and parts(problem)):
+        return
+    able = [name for name in names("methods") if hasattr(load("methods", name), "real_features")]
+    raise SettingError(
+        f"an outer step of {render(method).partition(':')[0]} is one piece, which {size()} processes cannot share: start one, or use "
+        f"{', '.join(able)}"
+    )

@@ -13,6 +13,7 @@ from ..numerics.optimizers import Params
 from ..samples.canvas import Canvas
 from .buffers import Prepared
 from .matcher import Matcher, Pooled, StepContext
+from .ranks import size
 
 __all__ = ["Combined"]
 
@@ -60,9 +61,15 @@ class Combined(Pooled):
         value = torch.zeros(())
         for term, weight in zip(self.terms, self.weights, strict=True):
             grads, found = term.gradient(context)
+            # All compute what cannot be shared: it counts once.
+            weight = weight if term.parts(context.problem) else weight / size()
             total = {key: weight * grad + (total[key] if total else 0.0) for key, grad in grads.items()}
             value = value + weight * found.detach().cpu()
         return total, value
+
+    def parts(self, problem: Problem) -> int:
+        """As many as each term that can be shared allows."""
+        return min((found for term in self.terms if (found := term.parts(problem))), default=0)
 
     def extra(self, problem: Problem, training: Training, seed: int) -> Params:
         """None; refuses terms that move further tensors, and trainings that a term refuses."""

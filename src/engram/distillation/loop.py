@@ -20,6 +20,7 @@ from ..samples.canvas import Canvas
 from .artefact import as_engram
 from .method import Method, Metrics
 from .plan import Plan
+from .ranks import agreed, rank, same, size, together
 from .selection import Selection
 
 __all__ = ["Run", "iterate", "run", "validation_interval"]
@@ -108,6 +109,8 @@ def run(
     """
     method, training, precision, seed = plan.method, plan.training, plan.precision, plan.seed
     every = validation_interval(method.steps, problem)
+    # What the first process continues, or what it starts from.
+    start = same(start, problem.train.device)
     begun = time.perf_counter() - (start.seconds if start else 0.0)
     if start is None:
         state = method.init(problem, training, plan.budget, precision, seed)
@@ -116,6 +119,7 @@ def run(
         value = float("nan") if isinstance(method, Selection) else _validate(canvases, problem, training, precision)
         choice = _choice(method, value, canvases, problem) if method.steps else value
         start = Run(state, 0, canvases, value, ((0, float("nan"), value),), best_choice=choice)
+        start = same(start, problem.train.device)
     current = start
     yield current, {}
     while current.step < method.steps and current.status == "running":
@@ -127,7 +131,7 @@ def run(
             yield replace(current, status=f"diverged at step {current.step}"), metrics
             return
         current = replace(current, state=state, step=current.step + 1)
-        late = seconds is not None and time.perf_counter() - begun > seconds
+        late = seconds is not None and agreed(time.perf_counter() - begun > seconds)
         if current.step % every == 0 or current.step == method.steps or late:
             canvases = method.export(state)
             value = _validate(canvases, problem, training, precision)
@@ -158,12 +162,16 @@ def _finite(canvases: Mapping[str, Canvas]) -> bool:
 
 def _validate(canvases: Mapping[str, Canvas], problem: Problem, training: Training, precision: Precision) -> float:
     engram = as_engram(canvases, problem, training, precision)
+    # Each process judges by some of the networks.
+    seeds = _VALIDATION_SEEDS[: 2 if _slow(problem) else 3][rank() :: size()]
+    found = torch.zeros(0)
     try:
-        seeds = _VALIDATION_SEEDS[: 2 if _slow(problem) else 3]
-        fitted = fit(training, problem.task, engram.sets, seeds)
+        if seeds:
+            fitted = fit(training, problem.task, engram.sets, seeds)
+            found = score(problem.metric, outputs(fitted, problem.validation), problem.validation.targets)
     except DivergenceError:
-        return float("-inf")
-    return float(score(problem.metric, outputs(fitted, problem.validation), problem.validation.targets).mean())
+        found = torch.tensor([float("-inf")])
+    return float(torch.cat(together(found.cpu())).mean())
 
 
 def _choice(method: Method, own: float, canvases: Mapping[str, Canvas], problem: Problem) -> float:

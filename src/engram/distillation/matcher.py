@@ -26,6 +26,7 @@ from .labels import Labels, Samples, labelling, relabelled
 from .method import Metrics
 from .outer_optimizer import OuterOptimizer
 from .pool import Pool, PoolPolicy
+from .ranks import Share, size, summed
 from .start import Start, initial
 
 __all__ = ["Matcher", "MatcherState", "Pooled", "StepContext"]
@@ -65,7 +66,8 @@ class StepContext:
         problem: real data; `train` alone is read.
         training: the learning process that is compressed.
         model: its network as a pure function.
-        networks: parameters and moments of the networks due in this step; None for a method without a pool.
+        networks: parameters and moments of the networks due in this step, those of the share; None for a method without a pool.
+        share: what of the step this process computes.
     """
 
     state: MatcherState
@@ -73,6 +75,7 @@ class StepContext:
     training: Training
     model: Model
     networks: tuple[Params, Moments] | None
+    share: Share = Share()
 
     @property
     def params(self) -> Params:
@@ -144,7 +147,7 @@ class Matcher(ABC):
 
     @abstractmethod
     def gradient(self, context: StepContext) -> tuple[Params, Tensor]:
-        """Gradient of the objective in the free tensors, and its value."""
+        """Gradient of the objective in the free tensors, and its value; of the context's share, where there are several."""
 
     def pool_policy(self, problem: Problem, training: Training, seed: int) -> tuple[PoolPolicy, int, int] | None:
         """The pool, how many of it are used per outer step, and how far these are then trained; None without a pool."""
@@ -153,6 +156,10 @@ class Matcher(ABC):
     def inner_batch(self, context: StepContext, canvas: Canvas) -> Batch | None:
         """What the networks due in this step then learn from; None leaves them as they are."""
         return canvas.decode().batch(slice(None))
+
+    def parts(self, problem: Problem) -> int:
+        """Into how many parts an outer step's real data fall, each of which a process can see alone; 0 where a step is one piece."""
+        return 0
 
     def extra(self, problem: Problem, training: Training, seed: int) -> Params:
         """Further free tensors."""
@@ -199,6 +206,8 @@ class Matcher(ABC):
         places = kept[0].due(kept[1], state.step) if kept else None
         context = self.context(state, problem, training)
         grads, loss = self.gradient(context)
+        if self.parts(problem):
+            grads, loss = summed(grads, loss)
         free, moments = self._outer.step(state.canvas.free | state.extra, grads, state.moments, state.step)
         canvas = state.canvas.with_free({key: free[key] for key in state.canvas.free})
         if self.label_rate == 0:
@@ -214,9 +223,12 @@ class Matcher(ABC):
     def context(self, state: MatcherState, problem: Problem, training: Training) -> StepContext:
         """What the next outer step will see."""
         kept = self.pool_policy(problem, training, state.seed)
-        networks = state.pool.at(kept[0].due(kept[1], state.step)) if kept and state.pool is not None else None
+        places = kept[0].due(kept[1], state.step) if kept else None
+        share = Share() if places is None or size() == 1 else Share.of(len(places), self.parts(problem))
+        own = None if places is None else places[share.networks(len(places))]
+        networks = None if own is None or state.pool is None else state.pool.at(own)
         state = replace(state, canvas=as_stored(state.canvas))
-        return StepContext(state, problem, training, model_of(training.network, problem.task), networks)
+        return StepContext(state, problem, training, model_of(training.network, problem.task), networks, share)
 
     def export(self, state: MatcherState) -> Mapping[str, Canvas]:
         """The canvas."""
@@ -268,10 +280,15 @@ class Pooled(Matcher):
         policy = PoolPolicy(training, problem.task, self.pool, oldest, seed, str(problem.train.device))
         return policy, self.networks, self.advance
 
+    def parts(self, problem: Problem) -> int:
+        """Networks are shared out, real data are not."""
+        return 1
+
     def real_features(self, context: StepContext) -> Tensor:
-        """Features of one real batch per class, without gradient: (networks, classes * batch, F)."""
+        """Features of one real batch per class of the share, without gradient: (networks, classes * batch, F)."""
         train = context.problem.train
-        x, *_ = drawn_by_class(train, train.by_class, self.batch, context.stream("real"))
+        own = context.share.real(len(train.by_class))
+        x, *_ = drawn_by_class(train, train.by_class, self.batch, context.stream("real"), own)
         (flat,) = self.augmented(context, x.flatten(0, 1))
         with torch.no_grad():
             found: Tensor = each_network(lambda p: context.model.features(p, flat, half=True), context.params)

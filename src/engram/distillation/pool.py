@@ -15,6 +15,7 @@ from ..learning.stacking import stack
 from ..learning.training import Descent, Training
 from ..numerics.optimizers import Moments, Params
 from ..random import stream
+from .ranks import divided, gathered, rank, size
 
 __all__ = ["Pool", "PoolPolicy"]
 
@@ -38,9 +39,7 @@ class Pool:
 
     def at(self, places: Tensor) -> tuple[Params, Moments]:
         """The networks at these places."""
-        pick = lambda group: {key: value[places] for key, value in group.items()}  # noqa: E731
-        moments = self.moments
-        return pick(self.params), Moments(pick(moments.first), pick(moments.second), moments.count[places])
+        return _at(self.params, self.moments, places)
 
     def put(self, places: Tensor, params: Params, moments: Moments, ages: Tensor, renewed: int) -> "Pool":
         """The pool with other networks at these places."""
@@ -99,13 +98,9 @@ class PoolPolicy:
 
         Without a batch they age all the same. `step` is the outer step, by which augmentation draws.
         """
-        model = model_of(self.training.network, self.task)
         params, moments = pool.at(places)
-        strategy = augmentation(self._descent.augment)
-        for k in range(steps if self.oldest and batch is not None else 0):
-            x, y, w = batch  # type: ignore[misc]
-            x = strategy.draw(stream(self.seed, "pool augment", step, k), len(x))(x)
-            params, moments, _ = descend(model, self.training.phases[0], params, moments, (x, y, w))
+        if self.oldest and batch is not None:
+            params, moments = self._taught(params, moments, batch, steps, step)
         pool = pool.put(places, params, moments, pool.ages[places] + steps, renewed=0)
         old = places[pool.ages[places] > self.oldest]
         if len(old) == 0:
@@ -113,6 +108,19 @@ class PoolPolicy:
         fresh = stack([self._fresh(place, int(pool.generation[place]) + 1) for place in old.tolist()])
         blank = self._descent.optimizer.init(fresh, len(old))
         return pool.put(old, fresh, blank, torch.zeros_like(old), renewed=1)
+
+    def _taught(self, params: Params, moments: Moments, batch: Batch, steps: int, step: int) -> tuple[Params, Moments]:
+        """Networks after some inner steps; each process teaches some of them, and then has all."""
+        count = len(moments.count)
+        own = divided(count, rank(), size())
+        params, moments = _at(params, moments, own)
+        x, y, w = batch
+        model, strategy = model_of(self.training.network, self.task), augmentation(self._descent.augment)
+        for k in range(steps if own.stop > own.start else 0):
+            drawn = strategy.draw(stream(self.seed, "pool augment", step, k), len(x))(x)
+            params, moments, _ = descend(model, self.training.phases[0], params, moments, (drawn, y, w))
+        params, first, second, counts = gathered((params, moments.first, moments.second, moments.count), count)
+        return params, Moments(first, second, counts)
 
     def _fresh(self, place: int, generation: int) -> Params:
         params = initialise(self.training.network, self.task, self.seed, "pool", place, generation)
@@ -130,3 +138,8 @@ class PoolPolicy:
                 f"is {solver}"
             )
         return solver
+
+
+def _at(params: Params, moments: Moments, places: Tensor | slice) -> tuple[Params, Moments]:
+    pick = lambda group: {key: value[places] for key, value in group.items()}  # noqa: E731
+    return pick(params), Moments(pick(moments.first), pick(moments.second), moments.count[places])

@@ -1,6 +1,7 @@
 """A Ray cluster: every machine of it does what `Local` does on this one."""
 
 import os
+import socket
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,8 +15,9 @@ from .workers import become_worker
 
 __all__ = ["Cluster"]
 
-_LOOPBACK = "127.0.0.1"
 _GRACE = 1.0
+_PATIENCE = 10.0
+"""Seconds in which a cluster is reached."""
 
 
 @dataclass(frozen=True)
@@ -79,21 +81,22 @@ class Cluster:
         # Read when Ray is imported; nothing is sent anywhere.
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+        if not self.address:
+            # What makes Ray keep to the loopback on other systems does so on this one too.
+            os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
         try:
             import ray
         except ImportError as error:
             raise ClusterError(
                 'this engine needs Ray, which is not installed: pip install "engram-distillation[cluster]"'
             ) from error
+        self._reach()
         quiet: dict[str, Any] = {"logging_level": "ERROR", "log_to_driver": False}
-        own: dict[str, Any] = {"num_cpus": self.jobs, "include_dashboard": False, "_node_ip_address": _LOOPBACK}
+        own: dict[str, Any] = {"num_cpus": self.jobs, "include_dashboard": False}
         try:
             ray.init(address=self.address, **quiet) if self.address else ray.init(address="local", **own, **quiet)
         except (ConnectionError, RuntimeError, ValueError, OSError) as error:
-            where = f"at {self.address}" if self.address else "on this machine"
-            raise ClusterError(
-                f"no Ray cluster {where} answers ({' '.join(str(error).split())[:200]}): start one (docs/scale.md), or use --engine local"
-            ) from error
+            raise self._silent(error) from error
         try:
             yield ray
         except ray.exceptions.RayError as error:
@@ -103,6 +106,22 @@ class Cluster:
             ) from error
         finally:
             ray.shutdown()
+
+    def _reach(self) -> None:
+        """Ray itself would ask a machine that does not answer for ever."""
+        host, _, port = self.address.rpartition(":")
+        if host and port.isdigit():
+            try:
+                socket.create_connection((host, int(port)), _PATIENCE).close()
+            except OSError as error:
+                raise self._silent(error) from error
+
+    def _silent(self, error: Exception) -> ClusterError:
+        where = f"at {self.address}" if self.address else "on this machine"
+        return ClusterError(
+            f"no Ray cluster {where} answers ({' '.join(str(error).split())[:200]}): start one (docs/scale.md; with RAY_AUTH_MODE=token "
+            "where it asks for a token), or use --engine local"
+        )
 
 
 def _carry_out(function: Callable[[Any], Any], task: Any, demand: Demand) -> Ended:

@@ -1,14 +1,13 @@
 """What an engine is: tasks go in, and each comes out as it ends, whatever becomes of it."""
 
 import math
-import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
-from ..errors import SettingError, nearest
+from ..errors import SettingError
 
-__all__ = ["UNLIMITED", "Demand", "Ended", "Engine", "engine_of"]
+__all__ = ["UNLIMITED", "Demand", "Ended", "Engine"]
 
 Status = Literal["done", "failed", "killed", "timed out"]
 
@@ -109,32 +108,3 @@ class Engine(Protocol):
             Tasks in the order in which they end. Who stops listening stops what still runs.
         """
         ...
-
-
-def engine_of(word: str, jobs: int | None = None) -> Engine:
-    """The engine that a word names.
-
-    Args:
-        word: ``local``; ``ray``, a cluster on this machine alone; ``ray:ADDRESS``, one that runs (``ray:auto`` finds it).
-        jobs: tasks at once; one for each core, or as many as a cluster has room for, when None.
-
-    Returns:
-        The engine.
-
-    Raises:
-        SettingError: another word, or Ray is not installed.
-
-    Example:
-        >>> engine_of("local", 2)
-        Local(jobs=2)
-    """
-    name, _, address = word.partition(":")
-    if name == "ray":
-        from .cluster import Cluster
-
-        return Cluster(address, jobs)
-    if word != "local":
-        raise SettingError(f"{word!r} is not an engine; {nearest(word, ('local', 'ray', 'ray:ADDRESS'))}")
-    from .local import Local
-
-    return Local(jobs or os.cpu_count() or 1)

@@ -94,7 +94,8 @@ class CharacteristicMatching(Pooled):
             t = free["log_spread"].exp()[:, None] * drawn
             one = characteristic(found / scale, t, state.groups, len(groups))
             other = characteristic(real / scale, t, labels, len(groups))
-            return characteristic_distance(one, other, self.amplitude).mean(-1).sum(1).mean()
+            apart = characteristic_distance(one, other, self.amplitude).mean(-1).sum(1)
+            return context.share.weight * apart.mean()
 
         grads, value = grad_and_value(gap)(state.canvas.free | state.extra)
         return grads, value

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from torch import Tensor
 from torch.func import grad_and_value
 
+from ...data.problem import Problem
 from ...errors import SettingError
 from ...learning.stacking import each_network
 from ...numerics.optimizers import Params
-from ..batches import class_means
+from ..batches import class_means, of_groups
 from ..matcher import Pooled, StepContext
 
 __all__ = ["DistributionMatching"]
@@ -49,16 +50,23 @@ class DistributionMatching(Pooled):
         if self.label_rate:
             raise SettingError("distribution matching does not move labels: use labels=teacher")
 
+    def parts(self, problem: Problem) -> int:
+        """Classes are shared out too."""
+        return len(problem.train.by_class)
+
     def gradient(self, context: StepContext) -> tuple[Params, Tensor]:
         """Match means on one real batch per class."""
         canvas, groups = context.state.canvas, context.problem.train.by_class
         real = self.real_features(context)
-        target = real.reshape(len(real), len(groups), self.batch, -1).mean(2)
+        own = context.share.real(len(groups))
+        target = real.reshape(len(real), own.stop - own.start, self.batch, -1).mean(2)
+        labels, chosen = of_groups(context.state.groups, own, len(groups))
 
         def gap(free: Params) -> Tensor:
-            (inputs,) = self.augmented(context, canvas.with_free(free).decode().inputs)
+            (inputs,) = self.augmented(context, canvas.with_free(free).decode().inputs[chosen])
             found = each_network(context.model.features, context.params, inputs)
-            return (class_means(found, context.state.groups, len(groups)) - target).square().sum((1, 2)).mean()
+            gaps = (class_means(found, labels, own.stop - own.start) - target).square().sum((1, 2))
+            return context.share.weight * gaps.mean()
 
         grads, value = grad_and_value(gap)(canvas.free)
         return grads, value

@@ -19,7 +19,7 @@ from ...learning.training import Loss, Ridge, Training
 from ...numerics.distances import Grain, cosine_distance
 from ...numerics.optimizers import Params
 from ...samples.canvas import Canvas
-from ..batches import drawn_by_class, grouped
+from ..batches import drawn_by_class, grouped, of_groups
 from ..matcher import Pooled, StepContext
 from ..pool import PoolPolicy
 
@@ -78,6 +78,10 @@ class GradientMatching(Pooled):
         if not self.temperature > 0:
             raise SettingError(f"{self}: the temperature is positive")
 
+    def parts(self, problem: Problem) -> int:
+        """Classes are shared out too, where they are matched apart."""
+        return len(problem.train.by_class) if self.per == "class" else 1
+
     def pool_policy(self, problem: Problem, training: Training, seed: int) -> tuple[PoolPolicy, int, int]:
         """Networks up to a certain age; with a readout of their own it starts at random, since zero passes nothing on."""
         if self.readout == "own":
@@ -100,17 +104,21 @@ class GradientMatching(Pooled):
         temperature = self.temperature if problem.classes else 1.0
         apart = self.per == "class" and problem.classes is not None
         groups = problem.train.by_class if apart else (torch.arange(len(problem.train)),)
-        x, y, w = drawn_by_class(problem.train, groups, self.batch, context.stream("real"))
+        share = context.share.real(len(groups))
+        x, y, w = drawn_by_class(problem.train, groups, self.batch, context.stream("real"), share)
         (flat,) = self.augmented(context, x.flatten(0, 1)) if self.augment else (x.flatten(0, 1),)
         target = _gradients(model, loss, temperature, params, (flat.reshape(x.shape), y, w), half=True)
         distance = partial(cosine_distance, grain=self.grain)
-        own = context.state.groups if apart else torch.zeros_like(context.state.groups)
+        labels = context.state.groups if apart else torch.zeros_like(context.state.groups)
+        own, chosen = of_groups(labels, share, len(groups))
 
         def gap(free: Params) -> Tensor:
             samples = canvas.with_free(free).decode()
-            (inputs,) = self.augmented(context, samples.inputs) if self.augment else (samples.inputs,)
-            found = _gradients(model, loss, temperature, params, grouped(inputs, samples.targets, own, len(groups)))
-            return vmap(vmap(distance))(found, target).sum(1).mean()
+            inputs = samples.inputs[chosen]
+            (inputs,) = self.augmented(context, inputs) if self.augment else (inputs,)
+            batches = grouped(inputs, samples.targets[chosen], own, share.stop - share.start)
+            found = _gradients(model, loss, temperature, params, batches)
+            return context.share.weight * vmap(vmap(distance))(found, target).sum(1).mean()
 
         grads, value = grad_and_value(gap)(canvas.free)
         return grads, value

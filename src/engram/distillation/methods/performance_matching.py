@@ -78,6 +78,13 @@ class PerformanceMatching(Pooled):
         if self.inner_rate is not None and not self.inner_rate > 0:
             raise SettingError(f"{self}: inner_rate is positive")
 
+    def parts(self, problem: Problem) -> int:
+        """Rows of the batch are shared out too."""
+        return self._rows(problem)
+
+    def _rows(self, problem: Problem) -> int:
+        return min(self.batch, len(problem.train))
+
     def extra(self, problem: Problem, training: Training, seed: int) -> Params:
         """None; refuses a training that the samples cannot reach."""
         if not isinstance(training.phases[-1].solver, Ridge) and self._constant:
@@ -140,7 +147,8 @@ class PerformanceMatching(Pooled):
         if self.noise:
             x = x + self.noise * torch.randn(x.shape, generator=context.stream("noise")).to(x)
         (x,) = self.augmented(context, x)
-        return x, y, w
+        own = context.share.real(len(x))
+        return x[own], y[own], None if w is None else w[own]
 
     def _performance(self, context: StepContext, params: Params, canvas: Canvas, real: Batch) -> Tensor:
         """Loss on real rows of the networks, with the readout that the last phase would fit."""
@@ -162,7 +170,7 @@ class PerformanceMatching(Pooled):
                 return mean_loss(Loss.SQUARED, found, y, w)
             return mean_loss(Loss.CROSS_ENTROPY, found / self.temperature, y, w)
 
-        return each_network(one, params).mean()
+        return context.share.of_mean(self._rows(context.problem)) * each_network(one, params).mean()
 
 
 @dataclass(frozen=True, eq=False)
