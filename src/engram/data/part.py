@@ -45,6 +45,7 @@ def of_classes(problem: Problem, names: Sequence[str]) -> Problem:
     place[[problem.target.names.index(name) for name in names]] = torch.arange(len(names))
 
     def part(split: Split, said: str) -> Split:
+        split = split.held()
         own = place.to(split.device)[split.targets]
         kept = torch.nonzero(own >= 0).flatten()
         found = replace(split.rows(kept), targets=own[kept], target=target)

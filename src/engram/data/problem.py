@@ -129,7 +129,7 @@ class Problem:
         if metric is Metric.ACCURACY:
             weights = None
         elif metric is Metric.BALANCED_ACCURACY:
-            weights = balance(torch.bincount(self.train.targets, minlength=self.task.outputs))
+            weights = balance(torch.tensor(self.train.class_sizes))
         parts = {part: replace(getattr(self, part), class_weights=weights) for part in ("train", "select", "test")}
         return replace(self, metric=metric, **parts)
 

@@ -4,6 +4,8 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
+from inspect import signature
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
@@ -110,7 +112,8 @@ def load_problem(
     # What cannot be opened is told before data are read.
     encoder = None if encoder is None else open_encoder(encoder)
     source: Any = find(text, **settings) if isinstance(text, str | os.PathLike) else _held(text, settings)
-    problem = _within_memory(source.load, seed)
+    read = partial(source.load, watch=watch) if "watch" in signature(source.load).parameters else source.load
+    problem = _within_memory(read, seed)
     if encoder is not None:
         problem = problem.through(encoder, watch)
     if classes is not None:

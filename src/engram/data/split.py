@@ -66,6 +66,11 @@ class Split:
             return (torch.arange(len(self), device=self.device),)
         return tuple(torch.nonzero(self.targets == c).flatten() for c in range(self.target.outputs))
 
+    @property
+    def class_sizes(self) -> tuple[int, ...]:
+        """Rows of each class; all rows as one group for real targets."""
+        return tuple(len(rows) for rows in self.by_class)
+
     def batches(self, size: int = 1024) -> Iterator[Batch]:
         """All rows in order, `size` at a time."""
         for start in range(0, len(self), size):

@@ -185,5 +185,6 @@ def candidates(problem: Problem, counts: tuple[int, ...], seed: int) -> list[Ten
 
 
 def _plain(problem: Problem, rows: Tensor) -> Plain:
-    inputs, scores, _ = problem.train.batch(rows)
-    return Plain(inputs, problem.train.targets[rows] if problem.classes else scores, problem.classes or 0)
+    chosen = problem.train.rows(rows)
+    inputs, scores, _ = chosen.batch(slice(None))
+    return Plain(inputs, chosen.targets if problem.classes else scores, problem.classes or 0)

@@ -114,7 +114,7 @@ def shares(problem: Problem, budget: Budget, item_bytes: int) -> tuple[int, ...]
             f"{sum(counts)} items cannot hold one sample for each of {len(counts)} classes: "
             f"ask for at least {len(counts)}"
         )
-    sizes = [len(rows) for rows in problem.train.by_class]
+    sizes = list(problem.train.class_sizes)
     if isinstance(budget, PerClass):
         if budget.count > max(sizes):
             raise BudgetError(f"{budget} were asked for and no class has as many training rows: ask for fewer")
@@ -131,7 +131,7 @@ def capped(problem: Problem, budget: Budget) -> tuple[str, ...]:
     """What to say of classes that have fewer training rows than samples were asked for."""
     if not isinstance(budget, PerClass) or problem.classes is None:
         return ()
-    sizes = {name: len(rows) for name, rows in zip(problem.target.names, problem.train.by_class, strict=True)}
+    sizes = dict(zip(problem.target.names, problem.train.class_sizes, strict=True))
     few = [f"{name!r} ({size})" for name, size in sizes.items() if size < budget.count]
     return (
         (f"{budget} were asked for; as many as there are training rows stand for class {', '.join(few)}",)

@@ -4,14 +4,17 @@ import math
 import zipfile
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, BinaryIO, ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
 from ...errors import DataError
+from ..array_files import pairs_of, shapes_of, whole
 from ..posing_series import forecast
+from ..posing_streams import file_identity, pose_array_stream
 from ..problem import Problem
-from ..room import require_ram
+from ..room import require_ram, room
+from ..streaming import Watch
 
 __all__ = ["Arrays"]
 
@@ -41,10 +44,13 @@ class Arrays:
     horizon: int | None = None
     window: int | None = None
 
-    def load(self, seed: int) -> Problem:
-        """Read and split."""
+    def load(self, seed: int, watch: Watch | None = None) -> Problem:
+        """Read and split; an archive larger than memory is read in pieces."""
+        forecasts = self.horizon is not None or self.window is not None
+        if not forecasts and (streamed := self._streamed(seed, watch)) is not None:
+            return streamed
         arrays = self._read()
-        if self.horizon is not None or self.window is not None:
+        if forecasts:
             return forecast(arrays, self.path, self.horizon, self.window, seed)
         name = Path(self.path).stem
         how: Any = {"name": name, "seed": seed, "task": self.task, "kind": self.kind}
@@ -72,6 +78,33 @@ class Arrays:
             f"{self.path} holds {', '.join(sorted(arrays)) or 'nothing'}; it needs x_train, y_train, x_test, y_test, or x, y"
         )
 
+    def _streamed(self, seed: int, watch: Watch | None) -> Problem | None:
+        """The problem, if the archive is larger than memory and has inputs with targets."""
+        try:
+            shapes = shapes_of(self.path)
+        except (OSError, ValueError, zipfile.BadZipFile):  # who reads it whole says what is wrong
+            return None
+        pair = next((pair for pair in (("x_train", "y_train"), ("x", "y")) if set(pair) <= set(shapes)), None)
+        if pair is None or sum(math.prod(shape) * kind.itemsize for shape, kind in shapes.values()) <= room():
+            return None
+        others = {
+            part: tuple(f"{axis}_{word}" for axis in "xy") for part, word in (("test", "test"), ("select", "val"))
+        }
+        held = {part: names for part, names in others.items() if pair[0] == "x_train" and set(names) <= set(shapes)}
+        given = {part: tuple(whole(self.path, name) for name in names) for part, names in held.items()}
+        if self.test is not None:
+            given["test"] = tuple(replace(self, path=self.test, test=None)._read()[axis] for axis in "xy")
+        return pose_array_stream(
+            lambda: pairs_of(self.path, *pair),
+            Path(self.path).stem,
+            seed,
+            {"files": file_identity(self.path), "arrays": pair},
+            shapes[pair[1]][0][0] if shapes[pair[1]][0] else 0,
+            {"task": self.task, "kind": self.kind},
+            given,
+            watch,
+        )
+
     def raw(self) -> Any:
         """New inputs: `x`, `x_test`, or the only array."""
         arrays = self._read()
@@ -85,8 +118,9 @@ class Arrays:
     def _read(self) -> dict[str, np.ndarray]:
         try:
             with open(self.path, "rb") as file:
-                require_ram(_promised(file), self.path)
-                file.seek(0)
+                require_ram(
+                    sum(math.prod(shape) * kind.itemsize for shape, kind in shapes_of(self.path).values()), self.path
+                )
                 content = np.load(file, allow_pickle=False)
                 if isinstance(content, np.ndarray):
                     return {"x": content}
@@ -101,24 +135,3 @@ class Arrays:
             # NumPy's own words advise to run what it takes for a pickle.
             why = "neither .npy nor .npz" if "allow_pickle" in str(error) else " ".join(str(error).split())[:200]
             raise DataError(f"{self.path} is not a readable NumPy archive ({why or type(error).__name__})") from error
-
-
-def _promised(file: BinaryIO) -> int:
-    """Bytes that all arrays take by their headers; nothing of them is read."""
-    if file.read(4) != b"PK\x03\x04":
-        file.seek(0)
-        return _size(file)
-    total = 0
-    with zipfile.ZipFile(file) as archive:
-        for name in archive.namelist():
-            if name.endswith(".npy"):
-                with archive.open(name) as member:
-                    total += _size(member)
-    return total
-
-
-def _size(file: Any) -> int:
-    version = np.lib.format.read_magic(file)
-    read = {(1, 0): np.lib.format.read_array_header_1_0}.get(version, np.lib.format.read_array_header_2_0)
-    shape, _, kind = read(file)
-    return math.prod(shape) * kind.itemsize

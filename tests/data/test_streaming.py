@@ -1,0 +1,275 @@
+"""Data larger than memory are those that were read whole, row by row; what goes wrong on disk is told and loses nothing."""
+
+import errno
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from engram import PerClass, distill, load_problem, run
+from engram.data import posing_streams, streaming, table_files
+from engram.data.stored import Stored, facts
+from engram.errors import DataError, OutputError, UnknownNameError
+
+ROWS = 3000
+
+
+@pytest.fixture(autouse=True)
+def small(tmp_path, monkeypatch):
+    """A cache of its own, little memory, small pieces."""
+    monkeypatch.setenv("ENGRAM_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("ENGRAM_MAX_RAM", "10kB")
+    for module in (streaming, table_files):
+        monkeypatch.setattr(module, "PIECE", 400)
+    monkeypatch.setattr(streaming, "_BUCKET", 5000)
+
+
+@pytest.fixture
+def few(monkeypatch):
+    """A sample that is not all rows."""
+    monkeypatch.setattr(streaming, "_SAMPLE", 1000)
+    monkeypatch.setattr(streaming, "_OF_CLASS", 20)
+
+
+def table():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(ROWS, 3)).round(3)
+    frame = pd.DataFrame(x, columns=["a", "b", "c"]).assign(number=np.arange(ROWS) / 7.0)
+    frame["city"] = rng.choice(["Oslo", "Rome", "Bern"], ROWS)
+    frame["y"] = np.where(x[:, 0] * x[:, 1] > 0, "yes", "no")
+    frame.loc[rng.choice(ROWS, 12, replace=False), "y"] = "rarely"
+    return frame
+
+
+def saved(frame, path):
+    frame.to_parquet(path) if path.suffix == ".parquet" else frame.to_csv(path, index=False)
+    return str(path)
+
+
+def whole(monkeypatch, *arguments, **settings):
+    monkeypatch.setenv("ENGRAM_MAX_RAM", "1GB")
+    found = load_problem(*arguments, **settings)
+    monkeypatch.setenv("ENGRAM_MAX_RAM", "10kB")
+    return found
+
+
+def numbers(split, preprocessing):
+    """The rows of a split by the column that counts them."""
+    place = preprocessing.names.index("number")
+    (column,) = (c for c in preprocessing.columns if c.name == "number")
+    x = torch.cat([x for x, _, _ in split.batches()])[:, place].double()
+    return sorted(((x * column.std + column.mean) * 7).round().int().tolist())
+
+
+@pytest.mark.parametrize("ending", ["parquet", "csv"])
+def test_what_fits_the_sample_is_the_problem_that_is_read_whole(ending, tmp_path, monkeypatch):
+    path = saved(table(), tmp_path / f"rows.{ending}")
+    streamed, held = load_problem(path, target="y"), whole(monkeypatch, path, target="y")
+    assert isinstance(streamed.train, Stored)
+    assert not isinstance(held.train, Stored)
+    assert streamed.train.class_sizes == held.train.class_sizes
+    assert streamed.metric is held.metric
+    assert torch.equal(streamed.test.inputs, held.test.inputs)
+    assert torch.equal(streamed.select.targets, held.select.targets)
+    assert numbers(streamed.train, streamed.preprocessing) == numbers(held.train, held.preprocessing)
+    assert torch.allclose(streamed.train.class_weights, held.train.class_weights)
+    key = lambda split: sorted(map(str, zip(*[part.tolist() for part in split.batch(slice(None))], strict=True)))  # noqa: E731
+    assert key(streamed.train) == key(held.train), "every row keeps its target"
+
+
+@pytest.mark.parametrize("ending", ["parquet", "csv"])
+def test_every_row_trains_or_is_held_out_once(ending, tmp_path, few):
+    problem = load_problem(saved(table(), tmp_path / f"rows.{ending}"), target="y")
+    sample = len(problem.select) + len(problem.test)
+    assert sample < ROWS / 5
+    trained, select, test = (
+        numbers(getattr(problem, part), problem.preprocessing) for part in ("train", "select", "test")
+    )
+    assert sorted(trained + select + test) == list(range(ROWS))
+    assert problem.target.names == ("no", "rarely", "yes")
+    assert min(problem.train.class_sizes) >= 5
+
+
+def test_groups_stay_apart_and_named_splits_are_kept(tmp_path, few):
+    frame = table().assign(patient=np.arange(ROWS) // 5)
+    problem = load_problem(saved(frame, tmp_path / "rows.parquet"), target="y", group="patient")
+    trained = {n // 5 for n in numbers(problem.train, problem.preprocessing)}
+    for part in (problem.select, problem.test):
+        assert not trained & {n // 5 for n in numbers(part, problem.preprocessing)}
+    frame = table().assign(part=["train", "train", "test"] * (ROWS // 3))
+    problem = load_problem(saved(frame, tmp_path / "named.parquet"), target="y", split="part")
+    assert {n % 3 for n in numbers(problem.train, problem.preprocessing)} == {0, 1}
+    assert {n % 3 for n in numbers(problem.test, problem.preprocessing)} == {2}
+
+
+def test_rows_without_a_target_are_left_out_or_refused(tmp_path, few):
+    frame = table()
+    frame.loc[[5, 2900], "y"] = None
+    path = saved(frame, tmp_path / "rows.parquet")
+    with pytest.raises(DataError, match="missing"):
+        load_problem(path, target="y")
+    problem = load_problem(path, target="y", drop_missing=True)
+    assert not {5, 2900} & set(numbers(problem.train, problem.preprocessing))
+
+
+def test_numbers_and_several_targets(tmp_path, few):
+    frame = table().drop(columns="y").assign(t=lambda f: f.a * 2 + 5, u=lambda f: f.b)
+    problem = load_problem(saved(frame, tmp_path / "rows.csv"), target=("t", "u"))
+    x, y, _ = problem.train.batch(slice(0, 50))
+    assert y.shape == (50, 2)
+    assert torch.allclose(x[:, problem.names.index("a")], y[:, 0], atol=0.1)
+    residual = problem.residual()
+    assert float(torch.cat([y for _, y, _ in residual.train.batches()]).abs().max()) < 0.2
+
+
+def test_archives_and_images(tmp_path, monkeypatch, few):
+    rng = np.random.default_rng(0)
+    x, y = rng.integers(0, 256, (ROWS, 4, 4), dtype=np.uint8), np.arange(ROWS) % 3
+    np.savez(tmp_path / "a.npz", x_train=x, y_train=y, x_test=x[:90], y_test=y[:90])
+    np.savez_compressed(tmp_path / "b.npz", x=x, y=y)
+    problem = load_problem(str(tmp_path / "a.npz"))
+    assert isinstance(problem.train, Stored)
+    assert len(problem.test) == 90
+    assert problem.train.inputs.dtype == torch.uint8
+    held = whole(monkeypatch, str(tmp_path / "a.npz"))
+    assert torch.equal(problem.test.inputs, held.test.inputs)
+    problem = load_problem(str(tmp_path / "b.npz"))
+    assert len(problem.train) + len(problem.test) + len(problem.select) == ROWS
+    row = lambda x, y: (x.flatten().tolist(), int(y))  # noqa: E731
+    known = [row(*pair) for pair in zip(x, y, strict=True)]
+    some = problem.train.rows(torch.arange(20))
+    assert all(row(*pair) in known for pair in zip(some.inputs, some.targets, strict=True))
+
+
+def test_minibatches_are_every_row_of_an_epoch_but_those_that_fill_none(tmp_path):
+    train = load_problem(saved(table(), tmp_path / "rows.parquet"), target="y").train
+    key = lambda batch: [tuple(x) for x in batch[0].tolist()]  # noqa: E731
+    size = 64
+    steps = len(train) // size
+    seen = [row for step in range(steps) for row in key(train.sample(size, step, 0, "x"))]
+    assert len(set(seen)) == len(seen) == steps * size
+    assert key(train.sample(size, 0, 0, "x")) != key(train.sample(size, steps, 0, "x"))
+    assert key(train.sample(size, 3, 0, "x")) == key(train.sample(size, 3, 0, "x"))
+    assert len(key(train.sample(10**6, 0, 0, "x"))) == len(train)
+
+
+def test_rows_lie_in_random_order(tmp_path):
+    problem = load_problem(saved(table(), tmp_path / "rows.parquet"), target="y")
+    place = problem.preprocessing.names.index("number")
+    x = torch.cat([x for x, _, _ in problem.train.batches()])[:, place]
+    order = x.argsort().argsort().double()
+    assert abs(float(torch.corrcoef(torch.stack([order, torch.arange(len(x)).double()]))[0, 1])) < 0.1
+
+
+def test_rows_that_are_asked_for_are_those(tmp_path):
+    train = load_problem(saved(table(), tmp_path / "rows.parquet"), target="y").train
+    every = train.rows(slice(None))
+    index = torch.tensor([7, 0, 7, -1])
+    for found in (train.rows(index), every.rows(index)):
+        assert torch.equal(found.inputs, every.inputs[index])
+        assert torch.equal(found.targets, every.targets[index])
+    with pytest.raises(IndexError):
+        train.rows(torch.tensor([len(train)]))
+    mask = torch.zeros(len(train), dtype=torch.bool)
+    mask[[3, 9]] = True
+    assert torch.equal(train.rows(mask).inputs, every.inputs[mask])
+    for number, rows in enumerate(train.by_class):
+        assert (every.targets[rows] == number).all()
+        assert len(rows) == train.class_sizes[number]
+    with pytest.raises(DataError, match="all rows of the data"):
+        train.held()
+
+
+def test_a_distillation_is_made_judged_and_resumed(tmp_path, monkeypatch):
+    path = saved(table(), tmp_path / "rows.parquet")
+    settings = {"target": "y", "budget": PerClass(1), "steps": 6, "seeds": 2, "network": "mlp:width=16"}
+    outcome = run(path, out=tmp_path / "a.engram", panel="quick", **settings)
+    assert {"full", "engram", "k_means"} <= set(outcome.scores.rows)
+    assert any("read from disk" in note for note in outcome.engram.provenance["notes"])
+    assert str(tmp_path) not in str(outcome.engram.provenance)
+    again = run(path, out=tmp_path / "a.engram", panel="quick", resume=True, **settings)
+    assert again.engram.provenance["fingerprint"] == outcome.engram.provenance["fingerprint"]
+    for word in ("herding", "dm:augment=", "random:labels=teacher"):
+        distill(load_problem(path, target="y"), word, budget=PerClass(2), steps=3, network="mlp:width=16")
+
+
+def test_what_was_stored_is_found_again_and_other_settings_are_stored_apart(tmp_path, monkeypatch):
+    path = saved(table(), tmp_path / "rows.parquet")
+    first = load_problem(path, target="y").train
+    monkeypatch.setattr(streaming, "_written", lambda *_: pytest.fail("stored again"))
+    assert load_problem(path, target="y").train.digest == first.digest
+    monkeypatch.undo()
+    monkeypatch.setenv("ENGRAM_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("ENGRAM_MAX_RAM", "10kB")
+    assert load_problem(path, target="y", seed=1).train.folder != first.folder
+    saved(table().assign(a=0.5), tmp_path / "rows.parquet")
+    assert load_problem(path, target="y", columns=("b", "c", "number")).train.folder != first.folder
+
+
+def test_a_full_disk_is_told_and_leaves_nothing(tmp_path, monkeypatch):
+    path = saved(table(), tmp_path / "rows.parquet")
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(streaming, "_joined", full)
+    with pytest.raises(OutputError, match="No space left"):
+        load_problem(path, target="y")
+    assert not list((tmp_path / "cache" / "rows").iterdir())
+
+
+def test_an_interruption_leaves_nothing_and_the_next_run_begins_anew(tmp_path, monkeypatch):
+    path = saved(table(), tmp_path / "rows.parquet")
+    seen = []
+
+    def watch(done):
+        seen.append(done)
+        if done > 0.7:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        load_problem(path, target="y", watch=watch)
+    assert not list((tmp_path / "cache" / "rows").iterdir())
+    assert seen == sorted(seen)
+    seen.clear()
+    monkeypatch.setattr(streaming, "_SAMPLE", 200_000)
+    problem = load_problem(path, target="y", watch=lambda done: seen.append(done))
+    assert seen[-1] == 1
+    assert facts(problem.train.folder)["count"] == len(problem.train)
+
+
+def test_rows_that_were_cut_off_are_refused(tmp_path):
+    train = load_problem(saved(table(), tmp_path / "rows.parquet"), target="y").train
+    file = Path(train.folder) / "inputs"
+    file.write_bytes(file.read_bytes()[:-8])
+    with pytest.raises(DataError, match="shorter than it was written"):
+        train.batch(torch.tensor([len(train) - 1]))
+    file.unlink()
+    with pytest.raises(DataError, match="cannot be read"):
+        train.batch(slice(0, 2))
+
+
+def test_what_cannot_be_streamed_says_so(tmp_path, few):
+    rng = np.random.default_rng(0)
+    texts = [
+        " ".join(rng.choice(["red", "blue", "tall", "small", "old", "new", "house", "tree"], 6)) for _ in range(900)
+    ]
+    words = pd.DataFrame({"text": texts, "y": ["a", "b", "c"] * 300})
+    with pytest.raises(DataError, match="texts"):
+        load_problem(saved(words, tmp_path / "texts.csv"), target="y")
+    with pytest.raises(UnknownNameError, match="z"):
+        load_problem(saved(table(), tmp_path / "rows.csv"), target="z")
+    frame = table().astype({"a": object})
+    frame.loc[1234, "a"] = "much"
+    sample = posing_streams.sampled(lambda: table_files.pieces_of(saved(frame, tmp_path / "odd.csv")), 0, "y")
+    if 1234 not in sample.places:
+        with pytest.raises(DataError, match="much"):
+            load_problem(str(tmp_path / "odd.csv"), target="y")
+
+
+def test_a_sample_is_drawn_evenly():
+    pieces = lambda: (pd.DataFrame({"t": np.arange(k, k + 100) / 3}) for k in range(0, 20_000, 100))  # noqa: E731
+    places = np.concatenate([streaming.sampled(pieces, seed).places for seed in range(3)])
+    assert abs(places.mean() - 10_000) < 300
