@@ -24,7 +24,7 @@ RUN = """
 import json, resource, sys, time
 from engram import PerClass, run
 begun = time.time()
-outcome = run(sys.argv[1], target="y", out=sys.argv[2], budget=PerClass(5), steps=200, seeds=2, panel="none", force=True)
+outcome = run(sys.argv[1], target="y", out=sys.argv[2], budget=PerClass(5), steps=200, seeds=2, panel="none", force=True, stream=True)
 train = outcome.problem.train
 print(json.dumps({
     "rows": len(train), "stored": type(train).__name__, "seconds": round(time.time() - begun, 1),

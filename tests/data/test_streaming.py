@@ -1,6 +1,7 @@
 """Data larger than memory are those that were read whole, row by row; what goes wrong on disk is told and loses nothing."""
 
 import errno
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +12,10 @@ import torch
 from engram import PerClass, distill, load_problem, run
 from engram.data import posing_streams, streaming, table_files
 from engram.data.stored import Stored, facts
-from engram.errors import DataError, OutputError, UnknownNameError
+from engram.errors import DataError, OutputError, SettingError, UnknownNameError
 
 ROWS = 3000
+streamed = partial(load_problem, stream=True)
 
 
 @pytest.fixture(autouse=True)
@@ -66,22 +68,22 @@ def numbers(split, preprocessing):
 @pytest.mark.parametrize("ending", ["parquet", "csv"])
 def test_what_fits_the_sample_is_the_problem_that_is_read_whole(ending, tmp_path, monkeypatch):
     path = saved(table(), tmp_path / f"rows.{ending}")
-    streamed, held = load_problem(path, target="y"), whole(monkeypatch, path, target="y")
-    assert isinstance(streamed.train, Stored)
+    problem, held = streamed(path, target="y"), whole(monkeypatch, path, target="y")
+    assert isinstance(problem.train, Stored)
     assert not isinstance(held.train, Stored)
-    assert streamed.train.class_sizes == held.train.class_sizes
-    assert streamed.metric is held.metric
-    assert torch.equal(streamed.test.inputs, held.test.inputs)
-    assert torch.equal(streamed.select.targets, held.select.targets)
-    assert numbers(streamed.train, streamed.preprocessing) == numbers(held.train, held.preprocessing)
-    assert torch.allclose(streamed.train.class_weights, held.train.class_weights)
+    assert problem.train.class_sizes == held.train.class_sizes
+    assert problem.metric is held.metric
+    assert torch.equal(problem.test.inputs, held.test.inputs)
+    assert torch.equal(problem.select.targets, held.select.targets)
+    assert numbers(problem.train, problem.preprocessing) == numbers(held.train, held.preprocessing)
+    assert torch.allclose(problem.train.class_weights, held.train.class_weights)
     key = lambda split: sorted(map(str, zip(*[part.tolist() for part in split.batch(slice(None))], strict=True)))  # noqa: E731
-    assert key(streamed.train) == key(held.train), "every row keeps its target"
+    assert key(problem.train) == key(held.train), "every row keeps its target"
 
 
 @pytest.mark.parametrize("ending", ["parquet", "csv"])
 def test_every_row_trains_or_is_held_out_once(ending, tmp_path, few):
-    problem = load_problem(saved(table(), tmp_path / f"rows.{ending}"), target="y")
+    problem = streamed(saved(table(), tmp_path / f"rows.{ending}"), target="y")
     sample = len(problem.select) + len(problem.test)
     assert sample < ROWS / 5
     trained, select, test = (
@@ -94,12 +96,12 @@ def test_every_row_trains_or_is_held_out_once(ending, tmp_path, few):
 
 def test_groups_stay_apart_and_named_splits_are_kept(tmp_path, few):
     frame = table().assign(patient=np.arange(ROWS) // 5)
-    problem = load_problem(saved(frame, tmp_path / "rows.parquet"), target="y", group="patient")
+    problem = streamed(saved(frame, tmp_path / "rows.parquet"), target="y", group="patient")
     trained = {n // 5 for n in numbers(problem.train, problem.preprocessing)}
     for part in (problem.select, problem.test):
         assert not trained & {n // 5 for n in numbers(part, problem.preprocessing)}
     frame = table().assign(part=["train", "train", "test"] * (ROWS // 3))
-    problem = load_problem(saved(frame, tmp_path / "named.parquet"), target="y", split="part")
+    problem = streamed(saved(frame, tmp_path / "named.parquet"), target="y", split="part")
     assert {n % 3 for n in numbers(problem.train, problem.preprocessing)} == {0, 1}
     assert {n % 3 for n in numbers(problem.test, problem.preprocessing)} == {2}
 
@@ -109,14 +111,14 @@ def test_rows_without_a_target_are_left_out_or_refused(tmp_path, few):
     frame.loc[[5, 2900], "y"] = None
     path = saved(frame, tmp_path / "rows.parquet")
     with pytest.raises(DataError, match="missing"):
-        load_problem(path, target="y")
-    problem = load_problem(path, target="y", drop_missing=True)
+        streamed(path, target="y")
+    problem = streamed(path, target="y", drop_missing=True)
     assert not {5, 2900} & set(numbers(problem.train, problem.preprocessing))
 
 
 def test_numbers_and_several_targets(tmp_path, few):
     frame = table().drop(columns="y").assign(t=lambda f: f.a * 2 + 5, u=lambda f: f.b)
-    problem = load_problem(saved(frame, tmp_path / "rows.csv"), target=("t", "u"))
+    problem = streamed(saved(frame, tmp_path / "rows.csv"), target=("t", "u"))
     x, y, _ = problem.train.batch(slice(0, 50))
     assert y.shape == (50, 2)
     assert torch.allclose(x[:, problem.names.index("a")], y[:, 0], atol=0.1)
@@ -129,13 +131,13 @@ def test_archives_and_images(tmp_path, monkeypatch, few):
     x, y = rng.integers(0, 256, (ROWS, 4, 4), dtype=np.uint8), np.arange(ROWS) % 3
     np.savez(tmp_path / "a.npz", x_train=x, y_train=y, x_test=x[:90], y_test=y[:90])
     np.savez_compressed(tmp_path / "b.npz", x=x, y=y)
-    problem = load_problem(str(tmp_path / "a.npz"))
+    problem = streamed(str(tmp_path / "a.npz"))
     assert isinstance(problem.train, Stored)
     assert len(problem.test) == 90
     assert problem.train.inputs.dtype == torch.uint8
     held = whole(monkeypatch, str(tmp_path / "a.npz"))
     assert torch.equal(problem.test.inputs, held.test.inputs)
-    problem = load_problem(str(tmp_path / "b.npz"))
+    problem = streamed(str(tmp_path / "b.npz"))
     assert len(problem.train) + len(problem.test) + len(problem.select) == ROWS
     row = lambda x, y: (x.flatten().tolist(), int(y))  # noqa: E731
     known = [row(*pair) for pair in zip(x, y, strict=True)]
@@ -144,7 +146,7 @@ def test_archives_and_images(tmp_path, monkeypatch, few):
 
 
 def test_minibatches_are_every_row_of_an_epoch_but_those_that_fill_none(tmp_path):
-    train = load_problem(saved(table(), tmp_path / "rows.parquet"), target="y").train
+    train = streamed(saved(table(), tmp_path / "rows.parquet"), target="y").train
     key = lambda batch: [tuple(x) for x in batch[0].tolist()]  # noqa: E731
     size = 64
     steps = len(train) // size
@@ -156,7 +158,7 @@ def test_minibatches_are_every_row_of_an_epoch_but_those_that_fill_none(tmp_path
 
 
 def test_rows_lie_in_random_order(tmp_path):
-    problem = load_problem(saved(table(), tmp_path / "rows.parquet"), target="y")
+    problem = streamed(saved(table(), tmp_path / "rows.parquet"), target="y")
     place = problem.preprocessing.names.index("number")
     x = torch.cat([x for x, _, _ in problem.train.batches()])[:, place]
     order = x.argsort().argsort().double()
@@ -164,7 +166,7 @@ def test_rows_lie_in_random_order(tmp_path):
 
 
 def test_rows_that_are_asked_for_are_those(tmp_path):
-    train = load_problem(saved(table(), tmp_path / "rows.parquet"), target="y").train
+    train = streamed(saved(table(), tmp_path / "rows.parquet"), target="y").train
     every = train.rows(slice(None))
     index = torch.tensor([7, 0, 7, -1])
     for found in (train.rows(index), every.rows(index)):
@@ -184,7 +186,7 @@ def test_rows_that_are_asked_for_are_those(tmp_path):
 
 def test_a_distillation_is_made_judged_and_resumed(tmp_path, monkeypatch):
     path = saved(table(), tmp_path / "rows.parquet")
-    settings = {"target": "y", "budget": PerClass(1), "steps": 6, "seeds": 2, "network": "mlp:width=16"}
+    settings = {"target": "y", "budget": PerClass(1), "steps": 6, "seeds": 2, "network": "mlp:width=16", "stream": True}
     outcome = run(path, out=tmp_path / "a.engram", panel="quick", **settings)
     assert {"full", "engram", "k_means"} <= set(outcome.scores.rows)
     assert any("read from disk" in note for note in outcome.engram.provenance["notes"])
@@ -192,20 +194,20 @@ def test_a_distillation_is_made_judged_and_resumed(tmp_path, monkeypatch):
     again = run(path, out=tmp_path / "a.engram", panel="quick", resume=True, **settings)
     assert again.engram.provenance["fingerprint"] == outcome.engram.provenance["fingerprint"]
     for word in ("herding", "dm:augment=", "random:labels=teacher"):
-        distill(load_problem(path, target="y"), word, budget=PerClass(2), steps=3, network="mlp:width=16")
+        distill(streamed(path, target="y"), word, budget=PerClass(2), steps=3, network="mlp:width=16")
 
 
 def test_what_was_stored_is_found_again_and_other_settings_are_stored_apart(tmp_path, monkeypatch):
     path = saved(table(), tmp_path / "rows.parquet")
-    first = load_problem(path, target="y").train
+    first = streamed(path, target="y").train
     monkeypatch.setattr(streaming, "_written", lambda *_: pytest.fail("stored again"))
-    assert load_problem(path, target="y").train.digest == first.digest
+    assert streamed(path, target="y").train.digest == first.digest
     monkeypatch.undo()
     monkeypatch.setenv("ENGRAM_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("ENGRAM_MAX_RAM", "10kB")
-    assert load_problem(path, target="y", seed=1).train.folder != first.folder
+    assert streamed(path, target="y", seed=1).train.folder != first.folder
     saved(table().assign(a=0.5), tmp_path / "rows.parquet")
-    assert load_problem(path, target="y", columns=("b", "c", "number")).train.folder != first.folder
+    assert streamed(path, target="y", columns=("b", "c", "number")).train.folder != first.folder
 
 
 def test_a_full_disk_is_told_and_leaves_nothing(tmp_path, monkeypatch):
@@ -216,7 +218,7 @@ def test_a_full_disk_is_told_and_leaves_nothing(tmp_path, monkeypatch):
 
     monkeypatch.setattr(streaming, "_joined", full)
     with pytest.raises(OutputError, match="No space left"):
-        load_problem(path, target="y")
+        streamed(path, target="y")
     assert not list((tmp_path / "cache" / "rows").iterdir())
 
 
@@ -230,18 +232,18 @@ def test_an_interruption_leaves_nothing_and_the_next_run_begins_anew(tmp_path, m
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        load_problem(path, target="y", watch=watch)
+        streamed(path, target="y", watch=watch)
     assert not list((tmp_path / "cache" / "rows").iterdir())
     assert seen == sorted(seen)
     seen.clear()
     monkeypatch.setattr(streaming, "_SAMPLE", 200_000)
-    problem = load_problem(path, target="y", watch=lambda done: seen.append(done))
+    problem = streamed(path, target="y", watch=lambda done: seen.append(done))
     assert seen[-1] == 1
     assert facts(problem.train.folder)["count"] == len(problem.train)
 
 
 def test_rows_that_were_cut_off_are_refused(tmp_path):
-    train = load_problem(saved(table(), tmp_path / "rows.parquet"), target="y").train
+    train = streamed(saved(table(), tmp_path / "rows.parquet"), target="y").train
     file = Path(train.folder) / "inputs"
     file.write_bytes(file.read_bytes()[:-8])
     with pytest.raises(DataError, match="shorter than it was written"):
@@ -258,15 +260,25 @@ def test_what_cannot_be_streamed_says_so(tmp_path, few):
     ]
     words = pd.DataFrame({"text": texts, "y": ["a", "b", "c"] * 300})
     with pytest.raises(DataError, match="texts"):
-        load_problem(saved(words, tmp_path / "texts.csv"), target="y")
+        streamed(saved(words, tmp_path / "texts.csv"), target="y")
     with pytest.raises(UnknownNameError, match="z"):
-        load_problem(saved(table(), tmp_path / "rows.csv"), target="z")
+        streamed(saved(table(), tmp_path / "rows.csv"), target="z")
     frame = table().astype({"a": object})
     frame.loc[1234, "a"] = "much"
     sample = posing_streams.sampled(lambda: table_files.pieces_of(saved(frame, tmp_path / "odd.csv")), 0, "y")
     if 1234 not in sample.places:
         with pytest.raises(DataError, match="much"):
-            load_problem(str(tmp_path / "odd.csv"), target="y")
+            streamed(str(tmp_path / "odd.csv"), target="y")
+
+
+def test_it_is_read_in_pieces_where_that_is_asked_for_alone(tmp_path):
+    path = saved(table(), tmp_path / "rows.parquet")
+    with pytest.raises(DataError, match="--stream"):
+        load_problem(path, target="y")
+    with pytest.raises(SettingError, match="series"):
+        streamed(path, target="y", kind="series")
+    with pytest.raises(SettingError, match="stream"):
+        streamed("digits")
 
 
 def test_a_sample_is_drawn_evenly():

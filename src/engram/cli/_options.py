@@ -139,6 +139,12 @@ def source_options(function: Callable[..., Any]) -> Callable[..., Any]:
             callback=_max_ram,
             help="Most memory that the rows of SOURCE may take, told from headers before anything is read; half of the machine's if absent.",
         ),
+        click.option(
+            "--stream",
+            is_flag=True,
+            default=None,
+            help="Read a table or .npz larger than memory in pieces; its rows are stored in the cache, twice their size while they are shuffled.",
+        ),
         click.option("--test", metavar="FILE", help="Held-out rows; a fifth of SOURCE if absent."),
         click.option(
             "--target",

@@ -50,12 +50,13 @@ def bytes_of(text: str) -> int | None:
     return int(float(number) * (1024 if binary else 1000) ** ("kmg".index(unit.lower()) + 1 if unit else 0))
 
 
-def require_ram(size: int, what: str) -> None:
+def require_ram(size: int, what: str, instead: str = "give fewer rows") -> None:
     """Refuse data that would take more.
 
     Args:
         size: bytes that they take once they are read.
         what: they are called in the message.
+        instead: what else can be done.
 
     Raises:
         DataError: they would not fit.
@@ -66,6 +67,6 @@ def require_ram(size: int, what: str) -> None:
     allowed = room()
     if size > allowed:
         raise DataError(
-            f"{what} would take {size:,} bytes of memory and {allowed:,} are allowed: allow more (--max-ram, or {VARIABLE}), or give "
-            "fewer rows"
+            f"{what} would take {size:,} bytes of memory and {allowed:,} are allowed: allow more (--max-ram, or {VARIABLE}), or "
+            f"{instead}"
         )

@@ -15,13 +15,10 @@ from ..errors import DataError
 from .room import require_ram
 from .streaming import PIECE
 
-__all__ = ["pieces_of", "promised", "read_table", "rows_of", "settled"]
+__all__ = ["pieces_of", "read_table", "rows_of", "settled"]
 
 _GAPS = ["-", "--", "?", " "]
 """What stands for a missing value beside those that pandas knows."""
-
-_SWOLLEN = 6
-"""Bytes that one of a file of words takes in memory, about."""
 
 
 def read_table(path: str) -> pd.DataFrame:
@@ -50,19 +47,6 @@ def pieces_of(path: str) -> Iterator[pd.DataFrame]:
     """
     with _readable(path):
         yield from (piece.rename(columns=str) for piece in _pieces(path) if len(piece))
-
-
-def promised(path: str) -> int:
-    """Bytes of memory that a file will take, by its metadata or its size; 0 where it cannot be read."""
-    try:
-        if not _is_parquet(path):
-            return _SWOLLEN * os.path.getsize(path)
-        import pyarrow.parquet as pq
-
-        groups = pq.read_metadata(path)
-    except Exception:  # who reads it says what is wrong
-        return 0
-    return _plain_bytes(groups)
 
 
 def rows_of(path: str) -> int:
@@ -133,7 +117,8 @@ def _pieces(path: str) -> Iterator[pd.DataFrame]:
         import pyarrow as pa
         import pyarrow.parquet as pq
 
-        with pq.ParquetFile(path) as file:
+        # Read ahead, the whole file would be held.
+        with pq.ParquetFile(path, pre_buffer=False) as file:
             for batch in file.iter_batches(PIECE):
                 table = pa.Table.from_batches([batch])
                 table.validate(full=True)
@@ -187,7 +172,7 @@ def _read_parquet(path: str) -> pd.DataFrame:
     import pyarrow.parquet as pq
 
     groups = pq.read_metadata(path)
-    require_ram(_plain_bytes(groups), path)
+    require_ram(_plain_bytes(groups), path, "read it in pieces (--stream)")
     table = pq.read_table(path)
     table.validate(full=True)  # words that are no text fail only when somebody reads them
     return table.to_pandas()

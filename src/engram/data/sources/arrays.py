@@ -1,19 +1,20 @@
 """NumPy archives: rows, series or images with targets."""
 
 import math
-import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from ...errors import DataError
+from ...errors import DataError, SettingError
 from ..array_files import pairs_of, shapes_of, whole
 from ..posing_series import forecast
 from ..posing_streams import file_identity, pose_array_stream
 from ..problem import Problem
-from ..room import require_ram, room
+from ..room import require_ram
 from ..streaming import Watch
 
 __all__ = ["Arrays"]
@@ -31,6 +32,7 @@ class Arrays:
         horizon: so many last points of each series are predicted from those before, in place of `y`; or, where the archive
             holds one long series (T,) or (channels, T), those behind every window.
         window: points that are seen, of one long series.
+        stream: whether it is read in pieces and stored on disk in the cache, since it is larger than memory.
 
     Raises:
         DataError: missing arrays, object arrays, a broken archive.
@@ -43,12 +45,15 @@ class Arrays:
     kind: Literal["rows", "series", "images"] | None = None
     horizon: int | None = None
     window: int | None = None
+    stream: bool = False
 
     def load(self, seed: int, watch: Watch | None = None) -> Problem:
-        """Read and split; an archive larger than memory is read in pieces."""
+        """Read and split."""
         forecasts = self.horizon is not None or self.window is not None
-        if not forecasts and (streamed := self._streamed(seed, watch)) is not None:
-            return streamed
+        if self.stream and forecasts:
+            raise SettingError(f"{self.path}: stream reads rows with targets; series to forecast are read whole")
+        if self.stream:
+            return self._streamed(seed, watch)
         arrays = self._read()
         if forecasts:
             return forecast(arrays, self.path, self.horizon, self.window, seed)
@@ -78,15 +83,14 @@ class Arrays:
             f"{self.path} holds {', '.join(sorted(arrays)) or 'nothing'}; it needs x_train, y_train, x_test, y_test, or x, y"
         )
 
-    def _streamed(self, seed: int, watch: Watch | None) -> Problem | None:
-        """The problem, if the archive is larger than memory and has inputs with targets."""
-        try:
+    def _streamed(self, seed: int, watch: Watch | None) -> Problem:
+        with self._readable():
             shapes = shapes_of(self.path)
-        except (OSError, ValueError, zipfile.BadZipFile):  # who reads it whole says what is wrong
-            return None
         pair = next((pair for pair in (("x_train", "y_train"), ("x", "y")) if set(pair) <= set(shapes)), None)
-        if pair is None or sum(math.prod(shape) * kind.itemsize for shape, kind in shapes.values()) <= room():
-            return None
+        if pair is None:
+            raise DataError(
+                f"{self.path} holds {', '.join(sorted(shapes))}; in pieces it needs x_train, y_train, or x, y"
+            )
         others = {
             part: tuple(f"{axis}_{word}" for axis in "xy") for part, word in (("test", "test"), ("select", "val"))
         }
@@ -116,15 +120,19 @@ class Arrays:
         raise DataError(f"{self.path} holds {', '.join(sorted(arrays))}: name the new inputs x")
 
     def _read(self) -> dict[str, np.ndarray]:
-        try:
-            with open(self.path, "rb") as file:
-                require_ram(
-                    sum(math.prod(shape) * kind.itemsize for shape, kind in shapes_of(self.path).values()), self.path
-                )
-                content = np.load(file, allow_pickle=False)
-                if isinstance(content, np.ndarray):
-                    return {"x": content}
+        with self._readable():
+            size = sum(math.prod(shape) * kind.itemsize for shape, kind in shapes_of(self.path).values())
+            require_ram(size, self.path, "read it in pieces (--stream)")
+            content = np.load(self.path, allow_pickle=False)
+            if isinstance(content, np.ndarray):
+                return {"x": content}
+            with content:
                 return {key: content[key] for key in content.files}
+
+    @contextmanager
+    def _readable(self) -> Iterator[None]:
+        try:
+            yield
         except (DataError, MemoryError):
             raise
         except Exception as error:  # a mutated header raises whatever the parser that it reaches raises

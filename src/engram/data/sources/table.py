@@ -12,9 +12,8 @@ from ..posing_series import Layout, series_of
 from ..posing_streams import file_identity, pose_frame_stream
 from ..problem import Problem
 from ..reading import Reading
-from ..room import room
 from ..streaming import Watch
-from ..table_files import pieces_of, promised, read_table, rows_of, settled
+from ..table_files import pieces_of, read_table, rows_of, settled
 
 __all__ = ["Table"]
 
@@ -22,8 +21,6 @@ __all__ = ["Table"]
 @dataclass(frozen=True)
 class Table:
     """A ``.csv``, ``.tsv``, ``.parquet`` or ``.jsonl`` file; numbers, categories, dates and texts, missing values allowed in inputs.
-
-    One larger than memory is read in pieces (`posing_streams.pose_frame_stream`).
 
     Args:
         path: of the file.
@@ -42,6 +39,7 @@ class Table:
         time: the column by which points are ordered; as they stand when None.
         horizon: points that are predicted from those before; with a window, of one long series whose channels are the columns.
         window: points that are seen.
+        stream: whether it is read in pieces and stored on disk in the cache, since it is larger than memory.
 
     Raises:
         DataError: not a table, or no target named.
@@ -63,12 +61,14 @@ class Table:
     time: str | None = None
     horizon: int | None = None
     window: int | None = None
+    stream: bool = False
 
     def load(self, seed: int, watch: Watch | None = None) -> Problem:
-        """Read and split; what is larger than memory is read in pieces."""
+        """Read and split."""
         given = (self.series_id, self.time, self.horizon, self.window)
-        rows = self.kind in (None, "rows") and all(one is None for one in given)
-        if self.target and rows and promised(self.path) > room():
+        if self.stream:
+            if self.kind not in (None, "rows") or any(one is not None for one in given) or not self.target:
+                raise SettingError(f"{self.path}: stream reads rows with a target; series and texts are read whole")
             return self._streamed(seed, watch)
         frame = self.raw()
         if self.kind not in (None, "rows", "series", "text"):
