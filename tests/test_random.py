@@ -1,9 +1,11 @@
 """Draws depend on their names alone."""
 
+import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from engram import random
 from engram.random import integer, isolated, minibatch, stream
 
 
@@ -38,3 +40,21 @@ def test_minibatches_cover_an_epoch_without_repeats(rows, size):
     per_epoch = rows // min(size, rows)
     seen = torch.cat([minibatch(rows, size, step, 0, "x") for step in range(per_epoch)])
     assert len(seen.unique()) == len(seen) == per_epoch * min(size, rows)
+
+
+@pytest.mark.parametrize("rows", [101, 128, 4097])
+def test_minibatches_of_many_rows_are_a_shuffle_too(rows, monkeypatch):
+    monkeypatch.setattr(random, "_MANY", 10)
+    size = 10
+    batches = [random.minibatch(rows, size, step, 3, "x") for step in range(rows // size)]
+    seen = torch.cat(batches)
+    assert len(set(seen.tolist())) == len(seen) == rows // size * size
+    assert 0 <= int(seen.min()) <= int(seen.max()) < rows
+    assert not torch.equal(random.minibatch(rows, size, rows // size, 3, "x"), batches[0]), (
+        "another epoch, another order"
+    )
+    # Places and what stands there have nothing to do with one another.
+    order = torch.stack([seen.double(), torch.arange(len(seen)).double()])
+    assert abs(float(torch.corrcoef(order)[0, 1])) < 4 / len(seen) ** 0.5
+    firsts = torch.stack([random.minibatch(rows, 1, 0, seed, "x") for seed in range(400)]).double()
+    assert abs(float(firsts.mean()) / rows - 0.5) < 0.06

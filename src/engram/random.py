@@ -12,6 +12,9 @@ from .errors import SettingError
 
 __all__ = ["integer", "isolated", "minibatch", "stream"]
 
+_MANY = 2**22
+"""Rows of which no shuffle is written down."""
+
 
 def integer(seed: int, *names: str | int, bits: int = 63) -> int:
     r"""Hash a seed and a purpose into an integer: :math:`\lfloor h(\text{seed}, \text{names})\,/\,2^{64-bits}\rfloor`.
@@ -111,4 +114,33 @@ def minibatch(rows: int, size: int, step: int, seed: int, *names: str | int) -> 
     """
     size = min(size, rows)
     epoch, place = divmod(step, rows // size)
+    if rows > _MANY:
+        return _shuffled(torch.arange(place * size, (place + 1) * size), rows, seed, *names, epoch)
     return torch.randperm(rows, generator=stream(seed, *names, epoch))[place * size : (place + 1) * size]
+
+
+def _shuffled(places: torch.Tensor, rows: int, seed: int, *names: str | int) -> torch.Tensor:
+    r"""What stands at some places of a shuffle that is not written down.
+
+    Four rounds of a Feistel network, :math:`(l, r) \leftarrow (r, l \oplus h_k(r))`, permute the numbers of as many bits; what falls
+    beyond the rows is permuted again until it does not.
+
+    References:
+        Black & Rogaway 2002 (ciphers with arbitrary finite domains).
+    """
+    half = ((rows - 1).bit_length() + 1) // 2
+    mask = (1 << half) - 1
+    keys = [integer(seed, *names, "round", k, bits=31) for k in range(4)]
+
+    def permuted(numbers: torch.Tensor) -> torch.Tensor:
+        left, right = numbers >> half, numbers & mask
+        for key in keys:
+            mixed = (right ^ key) * 0x9E3779B1
+            mixed = (mixed ^ (mixed >> 15)) * 0x85EBCA77
+            left, right = right, left ^ ((mixed ^ (mixed >> 13)) & mask)
+        return left << half | right
+
+    found = permuted(places)
+    while bool((beyond := found >= rows).any()):
+        found[beyond] = permuted(found[beyond])
+    return found
