@@ -12,8 +12,8 @@ from .errors import SettingError
 
 __all__ = ["integer", "isolated", "minibatch", "stream"]
 
-_MANY = 2**22
-"""Rows of which no shuffle is written down."""
+_MANY = 2**17
+"""Rows of which no shuffle is written down: it would take milliseconds in every step, and memory."""
 
 
 def integer(seed: int, *names: str | int, bits: int = 63) -> int:

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from ..errors import DataError
-from ..random import integer, stream
+from ..random import integer, minibatch
 from .linear_part import linear_part
 from .room import require_ram
 from .rows import Batch
@@ -63,10 +63,8 @@ class Stored(Split):
         """One minibatch of neighbours, which are independent: blocks in the order of the epoch's shuffle, from a place of its own."""
         size = min(size, self.count)
         blocks = self.count // size
-        epoch, place = divmod(step, blocks)
-        order = torch.randperm(blocks, generator=stream(seed, *names, epoch))
-        start = integer(seed, *names, "from", epoch) % (self.count - blocks * size + 1)
-        start += int(order[place]) * size
+        start = integer(seed, *names, "from", step // blocks) % (self.count - blocks * size + 1)
+        start += int(minibatch(blocks, 1, step, seed, *names)) * size
         return self.batch(slice(start, start + size))
 
     @cached_property
