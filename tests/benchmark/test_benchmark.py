@@ -408,3 +408,24 @@ def test_recipes_and_networks_have_names_and_curves_of_their_own():
     assert len({table.title for table in found}) == len(found) == 8
     assert "d, 1 per class, mlp, networks 2, quick, steps 9" in {table.title for table in found}
     assert len([name for name in figures(found) if name.endswith("-budget")]) == 4
+
+
+def test_a_grid_runs_in_slices_of_time(tmp_path, capsys):
+    out = tmp_path / "rows.jsonl"
+    words = ["benchmark", "run", "wine", "--network", NETWORK, "--seeds", "2", "--evaluations", "1", "--panel", "none"]
+    words += ["--jobs", "1", "--method", "random", "--method", "dm:augment=,steps=1000000", "--out", str(out), "--json"]
+    with pytest.raises(SystemExit) as left:
+        main([*words, "--time", "20s"])
+    assert left.value.code == 0
+    first = json.loads(capsys.readouterr().out)
+    assert first["rows"] < 4
+    with pytest.raises(SystemExit):
+        main([*words, "--time", "5s"])
+    assert "exists" in capsys.readouterr().err
+    with pytest.raises(SystemExit) as left:
+        main([*words, "--time", "5s", "--resume"])
+    assert left.value.code == 0
+    assert json.loads(capsys.readouterr().out)["rows"] >= first["rows"]
+    with pytest.raises(SystemExit) as left:
+        main([*words, "--time", "soon", "--resume"])
+    assert left.value.code == 2

@@ -3,8 +3,11 @@
 import json
 import logging
 import math
+import signal
 import sys
-from collections.abc import Callable, Mapping
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import click
@@ -23,6 +26,8 @@ from rich.table import Table
 
 __all__ = [
     "Bars",
+    "TimeOverError",
+    "at_most",
     "conclude",
     "emit",
     "listen",
@@ -56,6 +61,33 @@ def listen(level: int = logging.INFO) -> None:
     if not any(isinstance(handler, _Lines) for handler in LOGGER.handlers):
         LOGGER.addHandler(_Lines())
     LOGGER.setLevel(level)
+
+
+class TimeOverError(Exception):
+    """The time that a command was given has passed."""
+
+
+@contextmanager
+def at_most(seconds: float | None) -> Iterator[None]:
+    """Stop what is done here after so many seconds.
+
+    Raises:
+        TimeOverError: they have passed.
+    """
+    if seconds is None or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def over(*_: object) -> None:
+        raise TimeOverError
+
+    before = signal.signal(signal.SIGALRM, over)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
 
 
 def verbosity_options(function: Callable[..., Any]) -> Callable[..., Any]:

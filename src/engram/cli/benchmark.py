@@ -9,8 +9,8 @@ from typing import Any
 
 import click
 
-from ._options import device_option, engine_options, force_option, json_option
-from ._terminal import emit, progress, say, verbosity_options
+from ._options import device_option, engine_options, force_option, json_option, span_of
+from ._terminal import TimeOverError, at_most, emit, progress, say, verbosity_options
 
 _TABLE = ("dataset", "budget", "network", "recipe", "metric")
 """By what a table says of what it is."""
@@ -66,6 +66,7 @@ def command() -> None:
     "--threads", type=click.IntRange(1), help="Of each run; the cores over --jobs if absent, one on a cluster."
 )
 @click.option("--limit", type=float, default=math.inf, help="Seconds that a run may take.")
+@click.option("--time", "span", metavar="SPAN", help="Stop after 90s, 10m or 2h; --resume goes on from there.")
 @click.option("--memory", metavar="SIZE", help="Data that a run's process may hold (500MiB, 8GB); no limit if absent.")
 @click.option(
     "--retries",
@@ -98,6 +99,7 @@ def run(
     engine: str,
     threads: int | None,
     limit: float,
+    span: str | None,
     memory: str | None,
     retries: int | None,
     device: str,
@@ -123,6 +125,9 @@ def run(
     if retry and not resume:
         raise click.UsageError("--retry goes with --resume")
     check_writable(out, force or resume)
+    seconds = None if span is None else span_of(span)
+    if span is not None and seconds is None:
+        raise click.UsageError(f"--time takes a span such as 90s, 10m or 2h, not {span!r}")
     words = crossed(all_methods() if not methods or "all" in methods else methods, canvases)
     # What a cluster's machines have is not known here.
     place = device if engine != "local" and device != "auto" else device_of(device)
@@ -165,7 +170,7 @@ def run(
     say(f"{len(cells)} runs, {machines.jobs or 'as many as there is room for'} at once; rows go to {out}")
     try:
         # Standard output is for results, whatever an engine prints.
-        with progress() as bar, redirect_stdout(sys.stderr):
+        with at_most(seconds), progress() as bar, redirect_stdout(sys.stderr):
             task = bar.add_task("running", total=len(cells), state="")
             run_grid(
                 cells,
@@ -177,6 +182,8 @@ def run(
                 retry=retry,
                 watch=lambda done, total, now: bar.update(task, completed=done, state=now),
             )
+    except TimeOverError:
+        say(f"{span} are over; finished runs are kept in {out}: repeat the command with --resume")
     except KeyboardInterrupt:
         say(f"interrupted; finished runs are kept in {out}: repeat the command with --resume")
         raise

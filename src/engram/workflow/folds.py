@@ -10,6 +10,7 @@ import pandas as pd
 
 from ..data.problem import Problem
 from ..data.source import load_problem
+from ..distillation.ranks import size
 from ..errors import SettingError
 from ..evaluation.scores import Panel, Row, Scores
 from ..evaluation.verdict import Verdict, verdict
@@ -87,6 +88,10 @@ def run_folds(
         >>> found.scores.as_json()["engram"]["n"]
         2
     """
+    if size() > 1:
+        raise SettingError(
+            "splits are judged one by one, which several processes do not share: start one, or leave out --folds"
+        )
     if folds < 2 or seeds < 1:
         raise SettingError(f"{folds} folds of {seeds} networks each: take 2 folds and 1 network, or more")
     takes = signature(run).parameters
