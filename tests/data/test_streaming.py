@@ -11,8 +11,10 @@ import torch
 
 from engram import PerClass, distill, load_problem, run
 from engram.data import posing_streams, streaming, table_files
+from engram.data.part import of_classes
 from engram.data.stored import Stored, facts
 from engram.errors import DataError, OutputError, SettingError, UnknownNameError
+from engram.reuse.experiences import experiences
 
 ROWS = 3000
 streamed = partial(load_problem, stream=True)
@@ -124,6 +126,7 @@ def test_numbers_and_several_targets(tmp_path, few):
     assert torch.allclose(x[:, problem.names.index("a")], y[:, 0], atol=0.1)
     residual = problem.residual()
     assert float(torch.cat([y for _, y, _ in residual.train.batches()]).abs().max()) < 0.2
+    assert float(residual.train.rows(torch.arange(50)).targets.abs().max()) < 0.2
 
 
 def test_archives_and_images(tmp_path, monkeypatch, few):
@@ -208,6 +211,21 @@ def test_what_was_stored_is_found_again_and_other_settings_are_stored_apart(tmp_
     assert streamed(path, target="y", seed=1).train.folder != first.folder
     saved(table().assign(a=0.5), tmp_path / "rows.parquet")
     assert streamed(path, target="y", columns=("b", "c", "number")).train.folder != first.folder
+
+
+def test_what_looks_at_all_rows_together_holds_them_or_says_so(tmp_path, monkeypatch):
+    path = saved(table(), tmp_path / "rows.parquet")
+    problem = streamed(path, target="y")
+    with pytest.raises(DataError, match="all rows of the data"):
+        experiences(problem, 3, by="domain")
+    with pytest.raises(DataError, match="all rows of the data"):
+        of_classes(problem, ["yes", "no"])
+    monkeypatch.setenv("ENGRAM_MAX_RAM", "1GB")
+    assert (
+        len(of_classes(problem, ["yes", "no"]).train) == sum(problem.train.class_sizes) - problem.train.class_sizes[1]
+    )
+    again = problem.under(problem.preprocessing, problem.target, problem.metric)
+    assert again.train.class_sizes == problem.train.class_sizes
 
 
 def test_a_full_disk_is_told_and_leaves_nothing(tmp_path, monkeypatch):

@@ -9,6 +9,7 @@ import torch
 from ..errors import DataError, UnknownNameError, nearest
 from .problem import Problem
 from .split import Split
+from .stored import held
 from .targets import Classes
 
 __all__ = ["of_classes"]
@@ -44,8 +45,9 @@ def of_classes(problem: Problem, names: Sequence[str]) -> Problem:
     place = torch.full((problem.target.outputs,), -1)
     place[[problem.target.names.index(name) for name in names]] = torch.arange(len(names))
 
+    problem = held(problem)
+
     def part(split: Split, said: str) -> Split:
-        split = split.held()
         own = place.to(split.device)[split.targets]
         kept = torch.nonzero(own >= 0).flatten()
         found = replace(split.rows(kept), targets=own[kept], target=target)

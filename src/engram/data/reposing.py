@@ -15,6 +15,7 @@ from .preprocessing import Preprocessing
 from .preprocessing.encoded import Encoded
 from .preprocessing.pixels import Pixels
 from .split import Split
+from .stored import held
 from .targets import Target
 from .topics import Topics
 
@@ -38,7 +39,7 @@ def reposed(
             f"{problem.name} has inputs of shape {problem.task.shape} and metric {problem.metric.value}; the engram is for "
             f"inputs of shape {preprocessing.shape}: give data of the same kind"
         )
-    weights = None
+    problem, weights = held(problem), None
     if metric is Metric.BALANCED_ACCURACY:
         labels = target.encode(problem.target.decode(problem.target.scores(problem.train.targets)))
         weights = balance(torch.bincount(labels, minlength=target.outputs))
@@ -58,7 +59,7 @@ def encoded(problem: Any, opened: Opened, watch: Watch | None) -> dict[str, Any]
     """The fields of a problem that a frozen encoder changes: see `Problem.through`."""
     own, columns = problem.preprocessing, tuple[str, ...]()
     if isinstance(own, Pixels):
-        encoder = frozen(opened, own)
+        problem, encoder = held(problem), frozen(opened, own)
         raw: dict[str, Any] = {part: getattr(problem, part).inputs.cpu().numpy() for part in _PARTS}
         raw_bytes = own.item_bytes(4)
     elif isinstance(own, Encoded) and isinstance(own.encoder, Topics):

@@ -20,7 +20,7 @@ from .rows import Batch
 from .split import Split
 from .targets import Classes
 
-__all__ = ["Stored", "facts"]
+__all__ = ["Stored", "facts", "held"]
 
 _CHUNK = 4096
 _EACH = 100_000
@@ -57,7 +57,7 @@ class Stored(Split):
 
     def batch(self, index: Tensor | slice) -> Batch:
         """Normalised inputs, target scores, and weights of the rows at `index`, read from disk."""
-        return self.rows(index).batch(slice(None)) if self.linear is None else self._reduced(index)
+        return self.rows(index).batch(slice(None))
 
     def sample(self, size: int, step: int, seed: int, *names: str | int) -> Batch:
         """One minibatch of neighbours, which are independent: blocks in the order of the epoch's shuffle, from a place of its own."""
@@ -92,8 +92,10 @@ class Stored(Split):
         """These rows alone, held."""
         inputs, targets = (self._read(name, getattr(self, name), index) for name in ("inputs", "targets"))
         targets = targets.long() if isinstance(self.target, Classes) else targets
-        place = self.device
-        return Split(inputs.to(place), targets.to(place), self.preprocessing, self.target, self.class_weights)
+        inputs, targets = inputs.to(self.device), targets.to(self.device)
+        if self.linear is not None:
+            targets = targets - linear_part(self.linear, self.preprocessing.normalise(inputs))
+        return Split(inputs, targets, self.preprocessing, self.target, self.class_weights)
 
     def held(self) -> Split:
         """All rows, in memory, if that has room for them."""
@@ -115,11 +117,6 @@ class Stored(Split):
         weights, linear = (None if one is None else one.to(device) for one in (self.class_weights, self.linear))
         inputs, targets = self.inputs.to(device), self.targets.to(device)
         return replace(self, inputs=inputs, targets=targets, class_weights=weights, linear=linear)
-
-    def _reduced(self, index: Tensor | slice) -> Batch:
-        assert self.linear is not None
-        x, y, w = self.rows(index).batch(slice(None))
-        return x, y - linear_part(self.linear, x), w
 
     @staticmethod
     def _size(like: Tensor) -> int:
@@ -147,6 +144,15 @@ class Stored(Split):
             raise DataError(f"{self.folder / name} is shorter than it was written: {_ANEW}")
         whole = torch.frombuffer(content, dtype=like.dtype) if content else like.cpu().flatten()
         return whole.reshape(-1, *like.shape[1:])
+
+
+def held(problem: Any) -> Any:
+    """A problem with all rows in memory, for what looks at them together.
+
+    Raises:
+        DataError: that has no room for them.
+    """
+    return replace(problem, **{part: getattr(problem, part).held() for part in ("train", "select", "test")})
 
 
 _ANEW = "remove the folder and repeat the command, which writes it anew"

@@ -68,6 +68,7 @@ class StepContext:
         model: its network as a pure function.
         networks: parameters and moments of the networks due in this step, those of the share; None for a method without a pool.
         share: what of the step this process computes.
+        lead: inner steps by which the oldest network due, whoever computes it, is older than the share's.
     """
 
     state: MatcherState
@@ -76,6 +77,7 @@ class StepContext:
     model: Model
     networks: tuple[Params, Moments] | None
     share: Share = Share()
+    lead: int = 0
 
     @property
     def params(self) -> Params:
@@ -227,8 +229,11 @@ class Matcher(ABC):
         share = Share() if places is None or size() == 1 else Share.of(len(places), self.parts(problem))
         own = None if places is None else places[share.networks(len(places))]
         networks = None if own is None or state.pool is None else state.pool.at(own)
+        lead = 0
+        if share.across > 1 and networks is not None and state.pool is not None:
+            lead = int(state.pool.moments.count[places].max()) - int(networks[1].count.max())
         state = replace(state, canvas=as_stored(state.canvas))
-        return StepContext(state, problem, training, model_of(training.network, problem.task), networks, share)
+        return StepContext(state, problem, training, model_of(training.network, problem.task), networks, share, lead)
 
     def export(self, state: MatcherState) -> Mapping[str, Canvas]:
         """The canvas."""

@@ -18,6 +18,7 @@ from ..data.preprocessing.series import Series
 from ..data.preprocessing.vectors import Vectors
 from ..data.problem import Problem
 from ..data.split import Split
+from ..data.stored import held
 from ..data.targets import Classes
 from ..errors import DataError, SettingError, UnknownNameError, nearest
 from ..random import stream
@@ -83,6 +84,7 @@ def experiences(
         raise SettingError(f"by is {by!r}; it takes {', '.join(get_args(By))}")
     if count < 2:
         raise SettingError(f"{count} experience is no sequence: ask for at least 2")
+    problem = held(problem)
     if by in ("class", "task"):
         return _by_class(problem, count, seed)
     if by == "time":
@@ -175,7 +177,7 @@ def _own(name: str, shared: Problem) -> Experience:
 
 def _column(split: Split, along: str, name: str) -> pd.Series:
     if not isinstance(split.raw, pd.DataFrame):
-        raise SettingError(f"{name} is no table with columns: --along is for tables")
+        raise SettingError(f"{name} is no table with columns at hand: --along is for tables that are read whole")
     if along not in split.raw:
         raise UnknownNameError(f"{name} has no column {along!r}; {nearest(along, map(str, split.raw.columns))}")
     if split.raw[along].isna().any():

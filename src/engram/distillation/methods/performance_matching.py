@@ -114,7 +114,7 @@ class PerformanceMatching(Pooled):
         if self.inner_rate is not None and isinstance(phase.solver, Descent):
             phase = replace(phase, solver=replace(phase.solver, optimizer=SGD(self.inner_rate)))
             networks = networks[0], replace(networks[1], first={}, second={})
-        inner = _InnerLoop(context.model, phase, canvas, context.state.seed, context.state.step)
+        inner = _InnerLoop(context.model, phase, canvas, context.state.seed, context.state.step, context.lead)
 
         def outer(free: Params, networks: State) -> Tensor:
             return self._performance(context, networks[0], canvas.with_free(free), real)
@@ -182,13 +182,14 @@ class _InnerLoop:
     canvas: Canvas
     seed: int
     step: int
+    lead: int = 0
 
     def __call__(self, free: Params, state: State) -> State:
         x, y, w = self.canvas.with_free(free).decode().batch(slice(None))
         strategy = augmentation(getattr(self.phase.solver, "augment", ""))
         if strategy.kinds:
-            # The count of inner steps names the draw: a step that is computed again sees the same images.
-            counted = int(state[1].count.max())
+            # The count of inner steps of the oldest network names the draw: a step that is computed again sees the same images.
+            counted = int(state[1].count.max()) + self.lead
             # The name is that of version 0.1: another one would draw other transformations.
             x = strategy.draw(stream(self.seed, "lesson", self.step, counted), len(x))(x)
         return descend(self.model, self.phase, *state, (x, y, w))[:2]
