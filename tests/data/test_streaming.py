@@ -204,7 +204,9 @@ def test_what_was_stored_is_found_again_and_other_settings_are_stored_apart(tmp_
     path = saved(table(), tmp_path / "rows.parquet")
     first = streamed(path, target="y").train
     monkeypatch.setattr(streaming, "_written", lambda *_: pytest.fail("stored again"))
-    assert streamed(path, target="y").train.digest == first.digest
+    seen = []
+    assert streamed(path, target="y", watch=seen.append).train.digest == first.digest
+    assert seen[-1] == 1
     monkeypatch.undo()
     monkeypatch.setenv("ENGRAM_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("ENGRAM_MAX_RAM", "10kB")

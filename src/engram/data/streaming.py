@@ -176,6 +176,7 @@ def stored(
     if found is None:
         shutil.rmtree(folder, ignore_errors=True)
         found = _written(folder, like, pieces, count, encode, watch)
+    watch(count)
     counts = tuple(found["class_counts"])
     weights = None if like.class_weights is None else balance(torch.tensor(counts))
     train = Stored(
