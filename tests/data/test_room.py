@@ -60,6 +60,21 @@ def test_a_table_that_unpacks_to_much_is_refused(tmp_path, small):
     assert peak_of(tmp_path / "bomb.parquet", target="y") < 1_500_000
 
 
+def test_words_larger_than_allowed_are_refused_unread(tmp_path, small):
+    frame = pd.DataFrame({"a": [f"some words {k}" for k in range(80_000)], "y": np.arange(80_000) % 2})
+    frame.to_csv(tmp_path / "rows.csv", index=False)
+    frame.to_json(tmp_path / "rows.jsonl", orient="records", lines=True)
+    for name in ("rows.csv", "rows.jsonl"):
+        assert peak_of(tmp_path / name, target="y") < 500_000
+
+
+def test_shards_larger_than_allowed_are_refused_unread(tmp_path, small):
+    frame = pd.DataFrame({"a": np.zeros(50_000), "label": np.arange(50_000) % 2})
+    for k in range(3):
+        frame.to_parquet(tmp_path / f"train-{k:05}-of-00003.parquet")
+    assert peak_of(tmp_path) < 3_000_000
+
+
 def test_many_large_images_are_refused(tmp_path, small):
     for name in ("a", "b"):
         (tmp_path / name).mkdir()

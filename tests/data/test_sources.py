@@ -285,6 +285,14 @@ def batch(**changes):
     return spoilt("data_batch_2", pickle.dumps(content, protocol=2))
 
 
+def piped(folder):
+    """Reading a pipe to which nobody writes would wait for ever."""
+    cifar10(folder)
+    (folder / "data_batch_2").unlink()
+    os.mkfifo(folder / "data_batch_2")
+    return folder
+
+
 LIES = old_pickle({b"data": CIFAR[:10], b"labels": CLASSES[:10]}).replace(
     b"J\n\0\0\0J\0\x0c\0\0t", b"J\0\0\0\x7fJ\0\x0c\0\0t"
 )
@@ -318,6 +326,7 @@ BAD_CIFAR = {
     "memory": (spoilt("test_batch", b"\x80\x02Nr\xff\xff\xff\xff."), "not those of an array"),
     "deep": (spoilt("test_batch", DEEP), "not those of an array"),
     "no batch": (spoilt("data_batch_3", None), "data_batch_3 is missing: unpack the whole archive"),
+    "a pipe": (piped, "no ordinary file"),
     "no test": (spoilt("test_batch", None), "test_batch is missing"),
 }
 

@@ -14,6 +14,8 @@ import pyarrow.parquet as pq
 
 from ..errors import DataError
 from .pictures import require_named
+from .room import require_ram
+from .table_files import plain_bytes
 
 __all__ = [
     "Shards",
@@ -123,18 +125,24 @@ def _json(path: Path) -> dict[str, Any]:
 
 def read_shards(files: list[Path]) -> pa.Table:
     """All rows of a split, checked to the last offset: a file may claim anything."""
-    tables = []
+    tables, promised = [], 0
     for file in files:
         try:
             if file.suffix.lower() == ".parquet":
                 with pq.ParquetFile(file) as parquet:
+                    promised += plain_bytes(parquet.metadata)
+                    require_ram(promised, str(file.parent))
                     table = parquet.read()
             else:
+                promised += file.stat().st_size
+                require_ram(promised, str(file.parent))
                 with pa.memory_map(str(file)) as mapped:
                     table = pa.ipc.open_stream(mapped).read_all()
             table.validate(full=True)
             # Names that are not text fail when they are read.
             names, _ = table.schema.names, picture_columns(table.schema, {})
+        except DataError:
+            raise
         except (pa.ArrowException, OSError, ValueError) as error:
             what = str(error).partition("\n")[0]
             raise DataError(f"{file} is not readable Arrow or parquet data ({what}): save it again") from error

@@ -15,10 +15,12 @@ from ..errors import DataError
 from .room import require_ram
 from .streaming import PIECE
 
-__all__ = ["pieces_of", "read_table", "rows_of", "settled"]
+__all__ = ["pieces_of", "plain_bytes", "read_table", "rows_of", "settled"]
 
 _GAPS = ["-", "--", "?", " "]
 """What stands for a missing value beside those that pandas knows."""
+
+_INSTEAD = "read it in pieces (--stream)"
 
 
 def read_table(path: str) -> pd.DataFrame:
@@ -28,6 +30,9 @@ def read_table(path: str) -> pd.DataFrame:
         DataError: it is none, has no rows, or takes more memory than it may.
     """
     with _readable(path):
+        if not _is_parquet(path):
+            # At least: words take more in memory than in a file.
+            require_ram(os.path.getsize(path), path, _INSTEAD)
         if _is_parquet(path):
             frame = _read_parquet(path)
         elif _is_lines(path):
@@ -172,13 +177,13 @@ def _read_parquet(path: str) -> pd.DataFrame:
     import pyarrow.parquet as pq
 
     groups = pq.read_metadata(path)
-    require_ram(_plain_bytes(groups), path, "read it in pieces (--stream)")
+    require_ram(plain_bytes(groups), path, _INSTEAD)
     table = pq.read_table(path)
     table.validate(full=True)  # words that are no text fail only when somebody reads them
     return table.to_pandas()
 
 
-def _plain_bytes(groups: Any) -> int:
+def plain_bytes(groups: Any) -> int:
     """Numbers take at least their eight bytes in a table, however well a file packs them."""
     plain = sum(groups.row_group(k).total_byte_size for k in range(groups.num_row_groups))
     return int(max(plain, 8 * groups.num_rows * groups.num_columns))

@@ -144,6 +144,8 @@ def _images(found: dict[str, Any], path: Path) -> np.ndarray:
 
 def _mapping(path: Path) -> dict[str, Any]:
     try:
+        if path.exists() and not path.is_file():
+            raise DataError("it is no ordinary file")  # reading a pipe would wait for ever
         if path.stat().st_size > _MOST_BYTES:
             raise DataError(f"it has {path.stat().st_size} bytes, more than any batch")
         content = path.read_bytes()
