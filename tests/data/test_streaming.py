@@ -1,7 +1,7 @@
 """Data larger than memory are those that were read whole, row by row; what goes wrong on disk is told and loses nothing."""
 
 import errno
-from functools import partial
+from functools import partial, reduce
 from pathlib import Path
 
 import numpy as np
@@ -305,3 +305,22 @@ def test_a_sample_is_drawn_evenly():
     pieces = lambda: (pd.DataFrame({"t": np.arange(k, k + 100) / 3}) for k in range(0, 20_000, 100))  # noqa: E731
     places = np.concatenate([streaming.sampled(pieces, seed).places for seed in range(3)])
     assert abs(places.mean() - 10_000) < 300
+
+
+def test_samples_of_parts_merge_to_that_of_the_whole_in_any_order(few):
+    rng = np.random.default_rng(0)
+    y = np.where(rng.random(4000) < 0.01, "rare", np.where(rng.random(4000) < 0.5, "a", "b"))
+    frame = pd.DataFrame({"a": np.arange(4000), "y": y})
+    parts = [streaming._of_piece(frame[k : k + 500], k, 7, k, "y") for k in range(0, 4000, 500)]
+    merged = lambda one, other: one.merged(other, 600, "y")  # noqa: E731
+    left = reduce(merged, parts)
+    right = reduce(lambda one, other: merged(other, one), reversed(parts))
+    halves = merged(reduce(merged, parts[4:]), reduce(merged, parts[:4]))
+    shuffled = reduce(merged, [parts[k] for k in rng.permutation(8)])
+    for other in (right, halves, shuffled):
+        assert sorted(other.places.tolist()) == sorted(left.places.tolist())
+        assert other.count == left.count == 4000
+    assert (left.rows.y == "rare").sum() >= 20
+    assert 600 <= len(left.keys) <= 660
+    # What is kept are rows as they are, with their own numbers.
+    assert (left.rows.a.to_numpy() == left.places.numpy()).all()

@@ -1,5 +1,6 @@
 """Posing a problem of data larger than memory: on a sample, which the rows that train then join from disk."""
 
+import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -63,7 +64,7 @@ def pose_frame_stream(
     checked(next(iter(pieces())).head(), replace(how, drop_missing=True), "the table")
     found = sampled(pieces, seed, single, _half(watch, 0.0, total))
     rows, imposed = settle(found.rows)
-    frame, places = checked(rows, how, "the table"), found.places
+    frame, places = checked(rows, how, "the table"), found.places.numpy()
     if how.drop_missing:
         places = places[rows[list(how.target)].notna().all(axis=1).to_numpy()]
     problem = Problem.from_frame(
@@ -101,7 +102,7 @@ def pose_frame_stream(
         y, *_ = targets_of(piece, settled)
         return problem.preprocessing.encode(piece), problem.target.encode(y)
 
-    said = {"files": identity, "how": asdict(how), "seed": seed}
+    said = {"files": identity, "how": asdict(how), "seed": seed, "held": _digest(held)}
     return stored(problem, pieces, found.count, encode, said, _half(watch, 0.5, found.count))
 
 
@@ -143,7 +144,7 @@ def pose_array_stream(
             rows, own = divide(rows, y, None, share, classify, seed, part)
             parts[part] = (x[own], y[own])
             out.append(own)
-    away = np.sort(found.places[np.concatenate(out)]) if out else np.empty(0, np.int64)
+    away = np.sort(found.places.numpy()[np.concatenate(out)]) if out else np.empty(0, np.int64)
     problem = Problem.from_arrays(
         x[rows], y[rows], test=parts["test"], select=parts["select"], name=name, seed=seed, **how
     )
@@ -153,8 +154,12 @@ def pose_array_stream(
         inputs, targets = (np.asarray(part)[kept] for part in piece)
         return problem.preprocessing.encode(inputs), problem.target.encode(targets)
 
-    said = {"files": identity, "how": dict(how), "seed": seed}
+    said = {"files": identity, "how": dict(how), "seed": seed, "held": _digest(away)}
     return stored(problem, pieces, found.count, encode, said, _half(watch, 0.5, found.count))
+
+
+def _digest(rows: np.ndarray) -> str:
+    return hashlib.blake2b(rows.tobytes(), digest_size=12).hexdigest()
 
 
 def _half(watch: Watch | None, before: float, total: int) -> Watch:

@@ -21,7 +21,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from .. import __version__
+from .. import __version__, spec
 from ..errors import DataError, OutputError
 from ..random import stream
 from .cache import cache_folder
@@ -56,60 +56,82 @@ Watch = Callable[[float], None]
 
 @dataclass(frozen=True, eq=False)
 class Sampled:
-    """A sample of a source.
+    """A sample of some rows of a source: those of the smallest random keys, of all and of each value of a target of few values.
+
+    Samples of parts merge to the sample of the whole, in whatever order: a row whose key is too large among some is so among more.
 
     Args:
-        rows: as they are, in the order of the source.
+        rows: as they are.
+        keys: (n,) of each.
         places: (n,) their numbers in the source.
-        count: rows of the source.
+        count: rows of which this is the sample.
+        few: whether the target has few values, so far.
     """
 
     rows: Any
-    places: np.ndarray
+    keys: Tensor
+    places: Tensor
     count: int
+    few: bool
+
+    def merged(self, other: "Sampled", most: int, target: str | None = None) -> "Sampled":
+        """The sample of both.
+
+        Args:
+            other: of other rows.
+            most: rows that are kept for their keys among all.
+            target: as in `sampled`.
+
+        Example:
+            >>> rows = [_of_piece(pd.DataFrame({"a": [k]}), k, 0, k, None) for k in range(3)]
+            >>> one, other = (rows[0].merged(rows[1], 2).merged(rows[2], 2), rows[2].merged(rows[1].merged(rows[0], 2), 2))
+            >>> sorted(one.places.tolist()) == sorted(other.places.tolist())
+            True
+        """
+        rows = _joint(self.rows, other.rows)
+        keys, places = torch.cat([self.keys, other.keys]), torch.cat([self.places, other.places])
+        values, few = _values(rows, target), self.few and other.few
+        few = few and values is not None and values.nunique() <= _MOST_CLASSES
+        if len(keys) > most:
+            kept = torch.zeros(len(keys), dtype=torch.bool)
+            kept[keys.topk(most, largest=False).indices] = True
+            if few and values is not None:
+                # Rare classes are sure to be there.
+                rank = pd.Series(keys.numpy()).groupby(values.to_numpy()).rank(method="first")
+                kept |= torch.tensor((rank <= _OF_CLASS).to_numpy())
+            chosen = torch.nonzero(kept).flatten()
+            rows, keys, places = _taken(rows, chosen.numpy()), keys[chosen], places[chosen]
+        return Sampled(rows, keys, places, self.count + other.count, few)
 
 
 def sampled(pieces: Pieces, seed: int, target: str | None = None, watch: Watch = lambda done: None) -> Sampled:
-    """Rows of the smallest random keys, and some of each value of a target of few values.
-
-    Args:
-        pieces: of the source.
-        seed: of the keys.
-        target: of tables, the column whose values may be classes.
-        watch: called with the number of rows that were read.
-
-    Returns:
-        The sample.
+    """The sample of a source, in the order of its rows; `target` names the column of a table whose values may be classes.
 
     Raises:
         DataError: no rows.
     """
-    kept: Any = None
-    keys, places = torch.empty(0), torch.empty(0, dtype=torch.int64)
-    seen: dict[Any, int] = {}
-    count, few = 0, True
+    found: Sampled | None = None
+    most, count = _SAMPLE, 0
     for number, piece in enumerate(pieces()):
-        size = _length(piece)
-        drawn = torch.rand(size, generator=stream(seed, "sample", number))
-        values = _values(piece, target)
-        few = few and values is not None and values.nunique() <= _MOST_CLASSES
-        if few and values is not None:
-            # Rare classes are sure to be there.
-            order = values.groupby(values, sort=False).cumcount() + values.map(seen).fillna(0)
-            drawn -= torch.tensor((order < _OF_CLASS).to_numpy(), dtype=drawn.dtype)  # one less: before all others
-            for value, more in values.value_counts().items():
-                seen[value] = seen.get(value, 0) + int(more)
-        kept = piece if kept is None else _joint(kept, piece)
-        keys, places = torch.cat([keys, drawn]), torch.cat([places, count + torch.arange(size)])
-        count += size
-        most = min(_SAMPLE, max(1000, _SAMPLE_BYTES * _length(kept) // max(1, _bytes(kept))))
-        if len(keys) > most:
-            smallest = keys.topk(most, largest=False).indices.sort().values
-            kept, keys, places = _taken(kept, smallest.numpy()), keys[smallest], places[smallest]
+        own = _of_piece(piece, number, seed, count, target)
+        if found is None:
+            most = min(_SAMPLE, max(1000, _SAMPLE_BYTES * _length(piece) // max(1, _bytes(piece))))
+        count += _length(piece)
+        found = own if found is None else found.merged(own, most, target)
         watch(count)
-    if not count:
+    if found is None or not count:
         raise DataError("the data have no rows")
-    return Sampled(kept, places.numpy(), count)
+    order = found.places.argsort()
+    return Sampled(_taken(found.rows, order.numpy()), found.keys[order], found.places[order], count, found.few)
+
+
+def _of_piece(piece: Piece, number: int, seed: int, before: int, target: str | None) -> Sampled:
+    """All rows of a piece, with their keys."""
+    size = _length(piece)
+    values = _values(piece, target)
+    few = values is not None and values.nunique() <= _MOST_CLASSES
+    keys = torch.rand(size, generator=stream(seed, "sample", number), dtype=torch.float64)
+    return Sampled(piece, keys, before + torch.arange(size), size, few)
 
 
 def _length(piece: Piece) -> int:
@@ -160,7 +182,8 @@ def stored(
         pieces: of the whole source.
         count: its rows.
         encode: of each.
-        identity: of the source and how it is read, as plain JSON: what was stored once is found again by it.
+        identity: of the source, how it is read and what is held out, as plain JSON: what was stored is found again by it and by what
+            was fitted.
         watch: called with the number of rows that were read.
 
     Returns:
@@ -170,8 +193,12 @@ def stored(
         OutputError: the disk is full, or the cache cannot be written.
     """
     like = problem.train
-    said = json.dumps([identity, __version__, like.preprocessing.shape, str(like.inputs.dtype)], sort_keys=True)
-    folder = cache_folder("rows") / hashlib.blake2b(said.encode(), digest_size=12).hexdigest()
+    tensors: dict[str, Tensor] = {}
+    fitted = spec.encode((like.preprocessing, like.target), tensors)
+    name = hashlib.blake2b(json.dumps([identity, __version__, fitted], sort_keys=True).encode(), digest_size=12)
+    for tensor in tensors.values():
+        name.update(tensor.numpy().tobytes())
+    folder = cache_folder("rows") / name.hexdigest()
     found = facts(folder)
     if found is None:
         shutil.rmtree(folder, ignore_errors=True)
