@@ -429,3 +429,9 @@ def test_a_grid_runs_in_slices_of_time(tmp_path, capsys):
     with pytest.raises(SystemExit) as left:
         main([*words, "--time", "soon", "--resume"])
     assert left.value.code == 2
+
+
+def test_a_run_that_may_hold_little_memory_leaves_its_row(tmp_path):
+    rows = run(tmp_path / "rows.jsonl", [cell("random"), cell("k-means")], demand=Demand(memory=10**6))
+    assert {row["status"] for row in rows.values()} <= {"out of memory", "failed", "killed"}
+    assert len(rows) == 2

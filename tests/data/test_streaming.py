@@ -1,6 +1,7 @@
 """Data larger than memory are those that were read whole, row by row; what goes wrong on disk is told and loses nothing."""
 
 import errno
+import json
 from functools import partial, reduce
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 import torch
 
 from engram import PerClass, distill, load_problem, run
-from engram.data import posing_streams, streaming, table_files
+from engram.data import posing_streams, sampling, streaming, table_files
 from engram.data.part import of_classes
 from engram.data.stored import Stored, facts
 from engram.errors import DataError, OutputError, SettingError, UnknownNameError
@@ -25,7 +26,7 @@ def small(tmp_path, monkeypatch):
     """A cache of its own, little memory, small pieces."""
     monkeypatch.setenv("ENGRAM_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("ENGRAM_MAX_RAM", "10kB")
-    for module in (streaming, table_files):
+    for module in (sampling, table_files):
         monkeypatch.setattr(module, "PIECE", 400)
     monkeypatch.setattr(streaming, "_BUCKET", 5000)
 
@@ -33,8 +34,8 @@ def small(tmp_path, monkeypatch):
 @pytest.fixture
 def few(monkeypatch):
     """A sample that is not all rows."""
-    monkeypatch.setattr(streaming, "_SAMPLE", 1000)
-    monkeypatch.setattr(streaming, "_OF_CLASS", 20)
+    monkeypatch.setattr(sampling, "_SAMPLE", 1000)
+    monkeypatch.setattr(posing_streams, "OF_CLASS", 20)
 
 
 def table():
@@ -256,7 +257,7 @@ def test_an_interruption_leaves_nothing_and_the_next_run_begins_anew(tmp_path, m
     assert not list((tmp_path / "cache" / "rows").iterdir())
     assert seen == sorted(seen)
     seen.clear()
-    monkeypatch.setattr(streaming, "_SAMPLE", 200_000)
+    monkeypatch.setattr(sampling, "_SAMPLE", 200_000)
     problem = streamed(path, target="y", watch=lambda done: seen.append(done))
     assert seen[-1] == 1
     assert facts(problem.train.folder)["count"] == len(problem.train)
@@ -285,7 +286,7 @@ def test_what_cannot_be_streamed_says_so(tmp_path, few):
         streamed(saved(table(), tmp_path / "rows.csv"), target="z")
     frame = table().astype({"a": object})
     frame.loc[1234, "a"] = "much"
-    sample = posing_streams.sampled(lambda: table_files.pieces_of(saved(frame, tmp_path / "odd.csv")), 0, "y")
+    sample, _ = sampling.sampled(lambda: table_files.pieces_of(saved(frame, tmp_path / "odd.csv")), 0, {"y": 20})
     if 1234 not in sample.places:
         with pytest.raises(DataError, match="much"):
             streamed(str(tmp_path / "odd.csv"), target="y")
@@ -303,7 +304,7 @@ def test_it_is_read_in_pieces_where_that_is_asked_for_alone(tmp_path):
 
 def test_a_sample_is_drawn_evenly():
     pieces = lambda: (pd.DataFrame({"t": np.arange(k, k + 100) / 3}) for k in range(0, 20_000, 100))  # noqa: E731
-    places = np.concatenate([streaming.sampled(pieces, seed).places for seed in range(3)])
+    places = np.concatenate([sampling.sampled(pieces, seed)[0].places for seed in range(3)])
     assert abs(places.mean() - 10_000) < 300
 
 
@@ -311,8 +312,8 @@ def test_samples_of_parts_merge_to_that_of_the_whole_in_any_order(few):
     rng = np.random.default_rng(0)
     y = np.where(rng.random(4000) < 0.01, "rare", np.where(rng.random(4000) < 0.5, "a", "b"))
     frame = pd.DataFrame({"a": np.arange(4000), "y": y})
-    parts = [streaming._of_piece(frame[k : k + 500], k, 7, k, "y") for k in range(0, 4000, 500)]
-    merged = lambda one, other: one.merged(other, 600, "y")  # noqa: E731
+    parts = [sampling._of_piece(frame[k : k + 500], k, 7, k) for k in range(0, 4000, 500)]
+    merged = lambda one, other: one.merged(other, 600, {"y": 20})  # noqa: E731
     left = reduce(merged, parts)
     right = reduce(lambda one, other: merged(other, one), reversed(parts))
     halves = merged(reduce(merged, parts[4:]), reduce(merged, parts[:4]))
@@ -324,3 +325,83 @@ def test_samples_of_parts_merge_to_that_of_the_whole_in_any_order(few):
     assert 600 <= len(left.keys) <= 660
     # What is kept are rows as they are, with their own numbers.
     assert (left.rows.a.to_numpy() == left.places.numpy()).all()
+
+
+def test_a_column_that_counts_rows_is_an_id_in_a_sample_too(tmp_path, few, monkeypatch):
+    frame = table().assign(row=np.arange(ROWS) + 10)
+    for ending in ("parquet", "csv"):
+        path = saved(frame, tmp_path / f"rows.{ending}")
+        problem = streamed(path, target="y")
+        assert problem.names == whole(monkeypatch, path, target="y").names
+        assert any("left out as ids: row" in note for note in problem.notes)
+
+
+def test_named_splits_are_all_there_and_unknown_names_are_refused(tmp_path, few):
+    frame = table().assign(part=np.where(np.arange(ROWS) % 300 == 7, "test", "train"))
+    problem = streamed(saved(frame, tmp_path / "a.parquet"), target="y", split="part")
+    assert numbers(problem.test, problem.preprocessing) == list(range(7, ROWS, 300))
+    frame.loc[2900, "part"] = "trian"
+    with pytest.raises(DataError, match="trian"):
+        streamed(saved(frame, tmp_path / "b.parquet"), target="y", split="part")
+
+
+def test_the_metric_and_the_held_out_rows_are_those_of_all_rows(tmp_path, few, monkeypatch):
+    rng = np.random.default_rng(0)
+    even = pd.DataFrame({"a": rng.normal(size=4000), "y": [f"c{k % 30}" for k in range(4000)]})
+    path = saved(even, tmp_path / "even.parquet")
+    assert streamed(path, target="y").metric is whole(monkeypatch, path, target="y").metric
+    monkeypatch.setattr(posing_streams, "OF_CLASS", 200)
+    skewed = even.assign(y=np.where(rng.random(4000) < 0.02, "rare", np.where(rng.random(4000) < 0.5, "a", "b")))
+    problem = streamed(saved(skewed, tmp_path / "skewed.parquet"), target="y")
+    share = float((problem.test.targets == problem.target.names.index("rare")).double().mean())
+    assert share < 0.06, "rows that are in the sample for their class alone hold out nothing"
+
+
+def test_odd_values_beyond_the_sample_are_told_with_their_rows(tmp_path, few):
+    frame = table().astype({"a": object})
+    for value, said in (("007", "007"), ("1e35", "far beyond")):
+        odd = frame.assign(z=[str(k) for k in range(100, 100 + ROWS)], w="1.5")
+        column = "z" if value == "007" else "w"
+        odd["w"] = [f"{k / 7:.3f}" for k in range(ROWS)]
+        sample, _ = sampling.sampled(lambda: table_files.pieces_of(saved(odd, tmp_path / "x.csv")), 0, {"y": 20})  # noqa: B023
+        row = next(k for k in range(2800, ROWS) if k not in set(sample.places.tolist()))
+        odd.loc[row, column] = value
+        with pytest.raises(DataError, match=f"rows 2,800 to 2,999: .*{said}"):
+            streamed(saved(odd, tmp_path / f"{value}.csv"), target="y")
+
+
+def test_broken_and_empty_files_are_one_line(tmp_path):
+    (tmp_path / "empty.csv").write_text("a,b,y\n")
+    table()[:0].to_parquet(tmp_path / "empty.parquet")
+    content = Path(saved(table(), tmp_path / "rows.parquet")).read_bytes()
+    (tmp_path / "cut.parquet").write_bytes(content[: len(content) // 2])
+    np.savez(tmp_path / "other.npz", x_train=np.zeros((50, 2)), y_train=np.arange(50) % 2, x_test=np.zeros((9, 2)))
+    for name in ("empty.csv", "empty.parquet", "cut.parquet", "other.npz"):
+        settings = {} if name.endswith("npz") else {"target": "y"}
+        with pytest.raises(DataError):
+            streamed(str(tmp_path / name), **settings)
+
+
+def test_archives_in_other_forms_are_read_as_they_are_whole(tmp_path, few, monkeypatch):
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(ROWS, 5)), rng.integers(0, 3, ROWS)
+    forms = {
+        "column": (x, y[:, None]),
+        "big": (x.astype(">f4"), y.astype(">i8")),
+        "words": (x, np.array(list("abc"))[y]),
+    }
+    for name, (inputs, targets) in forms.items():
+        np.savez(tmp_path / f"{name}.npz", x=inputs, y=targets)
+        problem = streamed(str(tmp_path / f"{name}.npz"), kind="rows")
+        held = whole(monkeypatch, str(tmp_path / f"{name}.npz"), kind="rows")
+        assert problem.target.names == held.target.names
+        assert problem.metric is held.metric
+
+
+def test_rows_of_json_may_lack_what_is_missing_in_a_whole_piece(tmp_path, few):
+    rows = table().to_dict("records")
+    for row in rows[1200:]:
+        del row["c"]
+    (tmp_path / "rows.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    problem = streamed(str(tmp_path / "rows.jsonl"), target="y")
+    assert len(problem.train) + len(problem.select) + len(problem.test) == ROWS

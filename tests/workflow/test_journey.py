@@ -21,8 +21,8 @@ from engram.evaluation.protocol import Protocol
 from engram.learning import Custom
 from engram.memory import RunFolder
 from engram.samples import Precision
+from engram.workflow import distilling, judging
 from engram.workflow import estimate as timing
-from engram.workflow import journey, judging
 from engram.workflow.estimate import in_words
 
 FAST = {"budget": engram.PerClass(1), "steps": 20, "seeds": 2, "full_steps": 30}
@@ -286,8 +286,8 @@ def test_a_checkpoint_that_cannot_be_written_stops_nothing(monkeypatch, caplog):
     def full(*_):
         raise engram.EngramError("no space left")
 
-    monkeypatch.setattr(journey, "_CHECKPOINT_SECONDS", 0)
-    monkeypatch.setattr(journey, "save_checkpoint", full)
+    monkeypatch.setattr(distilling, "_CHECKPOINT_SECONDS", 0)
+    monkeypatch.setattr(distilling, "save_checkpoint", full)
     assert engram.run("wine", **FAST).scores is not None
     assert "the run could not be saved (no space left)" in caplog.text
 
@@ -314,7 +314,7 @@ def test_a_stale_checkpoint_goes_with_force(monkeypatch):
         engram.run("wine", watch=pressed, **FAST)
     assert Path("wine.run/checkpoint.safetensors").is_file()
     with monkeypatch.context() as patch:
-        patch.setattr(journey, "outer_loop", interrupted)
+        patch.setattr(distilling, "outer_loop", interrupted)
         with pytest.raises(KeyboardInterrupt):
             engram.run("wine", force=True, **FAST | {"seed": 1})
     assert not Path("wine.run/checkpoint.safetensors").exists()

@@ -9,7 +9,7 @@ from typing import IO, Any
 import numpy as np
 
 from ..errors import DataError
-from .streaming import PIECE
+from .sampling import PIECE
 
 __all__ = ["Shape", "pairs_of", "shapes_of", "whole"]
 
@@ -51,7 +51,9 @@ def pairs_of(path: str, inputs: str, targets: str) -> Iterator[tuple[np.ndarray,
         size = max(1, min(PIECE, _BYTES // max(1, x.size)))
         for start in range(0, x.count, size):
             count = min(size, x.count - start)
-            yield x.read(count), y.read(count)
+            rows, labels = x.read(count), y.read(count)
+            # A column of targets is a list of them.
+            yield rows, labels[:, 0] if labels.ndim == 2 and labels.shape[1] == 1 else labels
 
 
 def whole(path: str, name: str) -> np.ndarray:
@@ -84,7 +86,8 @@ class _Rows:
         content = self.file.read(count * self.size)
         if len(content) != count * self.size:
             raise DataError(f"{self.name} ends before its {self.count:,} rows do: save the archive again")
-        return np.frombuffer(bytearray(content), self.kind).reshape(count, *self.shape)
+        rows = np.frombuffer(bytearray(content), self.kind).reshape(count, *self.shape)
+        return rows.astype(self.kind.newbyteorder("="), copy=False)
 
 
 @contextmanager

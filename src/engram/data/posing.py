@@ -25,7 +25,7 @@ from .split import Split
 from .targets import Classes, Numbers, Target, rename
 from .topics import Topics
 
-__all__ = ["balance", "pose_arrays", "pose_frame"]
+__all__ = ["balance", "pose_arrays", "pose_frame", "usual_metric"]
 
 _UNEVEN = 2.0
 """Above this ratio of the largest to the smallest class, recall is averaged over classes."""
@@ -133,6 +133,12 @@ def _told(kinds: Mapping[str, Kind]) -> list[str]:
     return notes
 
 
+def usual_metric(counts: Tensor) -> Metric:
+    """By which classes of so many training rows are judged, where nobody says it."""
+    uneven = float(counts.max() / counts[counts > 0].min()) > _UNEVEN
+    return Metric.BALANCED_ACCURACY if uneven else Metric.ACCURACY
+
+
 def balance(counts: Tensor) -> Tensor:
     """Class weights with mean one over rows, from rows per class."""
     return counts.sum() / (counts.clamp_min(1) * (counts > 0).sum())
@@ -197,9 +203,8 @@ def _posed(
         if class_names is not None:
             target, encoded = _renamed(target, class_names, encoded)
             counts = torch.bincount(encoded["train"], minlength=target.outputs)
-        uneven = float(counts.max() / counts[counts > 0].min()) > _UNEVEN
-        metric = Metric.BALANCED_ACCURACY if uneven else Metric.ACCURACY
-        weights = balance(counts) if uneven else None
+        metric = usual_metric(counts)
+        weights = balance(counts) if metric is Metric.BALANCED_ACCURACY else None
     splits = {
         part: Split(
             preprocessing.encode(x),

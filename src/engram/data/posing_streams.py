@@ -8,17 +8,24 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import torch
 from torch import Tensor
 
 from ..errors import DataError
 from .checks import is_classification
 from .division import SELECT_MOST, SELECT_SHARE, TEST_SHARE, divide
+from .preprocessing.series import Series
 from .problem import Problem
 from .reading import Reading, checked, targets_of
-from .streaming import Piece, Pieces, Watch, sampled, stored
+from .sampling import OF_CLASS, OF_SPLIT, Piece, Pieces, Watch, sampled
+from .split import Split
+from .streaming import Encoder, stored
 from .targets import Classes
 
 __all__ = ["file_identity", "pose_array_stream", "pose_frame_stream"]
+
+_FARTHEST = 1e15
+"""Standard deviations; beyond, a number has no square in single precision."""
 
 Settle = Callable[[pd.DataFrame], tuple[pd.DataFrame, Callable[[pd.DataFrame], pd.DataFrame]]]
 """A sample of a table of words to the same with types, and what gives them to any other rows."""
@@ -59,14 +66,20 @@ def pose_frame_stream(
     Raises:
         DataError: texts, or what `Problem.from_frame` refuses.
     """
-    single = how.target[0] if len(how.target) == 1 and how.task != "regression" else None
     # Wrong names are refused before everything is read.
-    checked(next(iter(pieces())).head(), replace(how, drop_missing=True), "the table")
-    found = sampled(pieces, seed, single, _half(watch, 0.0, total))
+    first = next(iter(pieces()), None)
+    if first is None:
+        raise DataError(f"{name} has no rows")
+    checked(first.head(), replace(how, drop_missing=True), "the table")
+    sure = {how.target[0]: OF_CLASS} if len(how.target) == 1 and how.task != "regression" else {}
+    sure |= {} if how.split is None else {how.split: OF_SPLIT}
+    found, usual = sampled(pieces, seed, sure, _half(watch, 0.0, total))
     rows, imposed = settle(found.rows)
-    frame, places = checked(rows, how, "the table"), found.places.numpy()
+    frame, places = checked(rows, how, "a sample of the table"), found.places.numpy()
     if how.drop_missing:
-        places = places[rows[list(how.target)].notna().all(axis=1).to_numpy()]
+        filled = rows[list(how.target)].notna().all(axis=1).to_numpy()
+        places, usual = places[filled], usual[filled]
+    counters = {column: "id" for column in frame if column not in how.target and _counts_rows(frame[column], places)}
     problem = Problem.from_frame(
         frame,
         how.target,
@@ -78,11 +91,13 @@ def pose_frame_stream(
         task=how.task,  # type: ignore[arg-type]
         drop=how.drop,
         columns=how.columns,
-        kinds=how.kinds,
+        kinds=counters | dict(how.kinds),
     )
-    parts = (problem.select, problem.test)
-    if not all(isinstance(part.raw, pd.DataFrame) for part in parts):
+    if not all(isinstance(part.raw, pd.DataFrame) for part in (problem.select, problem.test)):
         raise DataError(f"{name} holds texts, which are read whole: allow more memory (--max-ram), or give fewer rows")
+    if how.split is None:
+        problem = replace(problem, select=_even(problem.select, usual), test=_even(problem.test, usual))
+    parts = (problem.select, problem.test)
     away = np.concatenate([part.raw.index.to_numpy() for part in parts])  # type: ignore[union-attr]
     away = away[away < len(frame)]
     held = np.sort(places[away])
@@ -91,19 +106,29 @@ def pose_frame_stream(
 
     def encode(piece: pd.DataFrame, numbers: np.ndarray) -> tuple[Tensor, Tensor]:
         kept = ~np.isin(numbers, held, assume_unique=True)
-        piece = imposed(piece.rename(columns=str))
+        # Rows of JSON lack what is missing in all of them.
+        piece = imposed(piece.rename(columns=str).reindex(columns=rows.columns))
         if how.drop_missing:
             kept &= piece[list(how.target)].notna().all(axis=1).to_numpy()
         if groups is not None:
             kept &= ~piece[how.group].isin(groups).to_numpy()
         if how.split is not None:
-            kept &= (piece[how.split].astype(str).str.lower() == "train").to_numpy()
-        piece = checked(piece[kept], settled, f"the table from row {numbers[0]} on")
+            words = piece[how.split].astype(str).str.lower()
+            odd = ~words.isin(("train", "test", "select", "val", "validation"))
+            if odd.any():
+                raise DataError(
+                    f"split column {how.split!r} holds {words[odd].iloc[0]!r}: it takes train, test and optionally select"
+                )
+            kept &= (words == "train").to_numpy()
+        piece = checked(piece[kept], settled, "the table")
         y, *_ = targets_of(piece, settled)
-        return problem.preprocessing.encode(piece), problem.target.encode(y)
+        inputs = problem.preprocessing.encode(piece)
+        if len(inputs) and float(inputs.abs().max()) > _FARTHEST:
+            raise DataError("a column holds numbers far beyond all others: mend or rescale it")
+        return inputs, problem.target.encode(y)
 
     said = {"files": identity, "how": asdict(how), "seed": seed, "held": _digest(held)}
-    return stored(problem, pieces, found.count, encode, said, _half(watch, 0.5, found.count))
+    return stored(problem, pieces, found.count, _placed(encode), said, _half(watch, 0.5, found.count))
 
 
 def pose_array_stream(
@@ -134,7 +159,7 @@ def pose_array_stream(
     Raises:
         DataError: what `Problem.from_arrays` refuses.
     """
-    found = sampled(pieces, seed, None, _half(watch, 0.0, total))
+    found, usual = sampled(pieces, seed, {"y": OF_CLASS}, _half(watch, 0.0, total))
     x, y = found.rows
     classify = is_classification(y) if how.get("task") is None else how["task"] == "classification"
     rows, parts = np.arange(len(y)), dict(held or {})
@@ -142,6 +167,8 @@ def pose_array_stream(
     for part, share in (("test", TEST_SHARE), ("select", min(SELECT_SHARE, SELECT_MOST / len(y)))):
         if part not in parts:
             rows, own = divide(rows, y, None, share, classify, seed, part)
+            own, back = _evenly(own, usual, y if classify else None)
+            rows = np.concatenate([rows, back])
             parts[part] = (x[own], y[own])
             out.append(own)
     away = np.sort(found.places.numpy()[np.concatenate(out)]) if out else np.empty(0, np.int64)
@@ -149,13 +176,54 @@ def pose_array_stream(
         x[rows], y[rows], test=parts["test"], select=parts["select"], name=name, seed=seed, **how
     )
 
+    if isinstance(problem.preprocessing, Series):
+        raise DataError(f"{name} holds series, which are read whole: allow more memory (--max-ram), or say --kind rows")
+
     def encode(piece: Piece, numbers: np.ndarray) -> tuple[Tensor, Tensor]:
         kept = ~np.isin(numbers, away, assume_unique=True)
         inputs, targets = (np.asarray(part)[kept] for part in piece)
         return problem.preprocessing.encode(inputs), problem.target.encode(targets)
 
     said = {"files": identity, "how": dict(how), "seed": seed, "held": _digest(away)}
-    return stored(problem, pieces, found.count, encode, said, _half(watch, 0.5, found.count))
+    return stored(problem, pieces, found.count, _placed(encode), said, _half(watch, 0.5, found.count))
+
+
+def _counts_rows(column: pd.Series, places: np.ndarray) -> bool:
+    """Whether a column is the number of the row, from whatever number on: the sample of a counter skips what it skips."""
+    if not pd.api.types.is_integer_dtype(column) or column.isna().any() or len(column) < 2:
+        return False
+    apart = column.to_numpy(dtype=np.int64) - places
+    return bool((apart == apart[0]).all())
+
+
+def _even(split: Split, usual: np.ndarray) -> Split:
+    """A held-out split without the rows that are in the sample for their class alone, unless the class has no others."""
+    assert isinstance(split.raw, pd.DataFrame)
+    rows = split.raw.index.to_numpy()
+    known = np.concatenate([usual, np.ones(max(0, rows.max() + 1 - len(usual)), bool)])
+    labels = split.targets.numpy() if isinstance(split.target, Classes) else None
+    kept, _ = _evenly(np.arange(len(rows)), known[rows], labels)
+    return split.rows(torch.from_numpy(kept))
+
+
+def _evenly(rows: np.ndarray, usual: np.ndarray, labels: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+    """Rows that are usual or of a class that has no usual one among them, and the others."""
+    kept = usual[rows]
+    if labels is not None:
+        kept = kept | ~np.isin(labels[rows], np.unique(labels[rows][kept]))
+    return rows[kept], rows[~kept]
+
+
+def _placed(encode: Encoder) -> Encoder:
+    """Says in which rows of the source something is wrong."""
+
+    def told(piece: Piece, numbers: np.ndarray) -> tuple[Tensor, Tensor]:
+        try:
+            return encode(piece, numbers)
+        except (DataError, LookupError, TypeError, ValueError) as error:
+            raise DataError(f"rows {numbers[0]:,} to {numbers[-1]:,}: {error}") from error
+
+    return told
 
 
 def _digest(rows: np.ndarray) -> str:

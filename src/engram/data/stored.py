@@ -164,4 +164,5 @@ def facts(folder: Path) -> dict[str, Any] | None:
         found = json.loads((folder / "facts.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
-    return found if isinstance(found, dict) else None
+    known = isinstance(found, dict) and {"count", "digest", "class_counts"} <= set(found)
+    return found if known else None

@@ -11,157 +11,30 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
-import pandas as pd
 import torch
 from torch import Tensor
 
 from .. import __version__, spec
-from ..errors import DataError, OutputError
+from ..errors import OutputError
 from ..random import stream
 from .cache import cache_folder
-from .posing import balance
+from .metrics import Metric
+from .posing import balance, usual_metric
 from .problem import Problem
+from .sampling import Pieces, Watch, length
 from .split import Split
 from .stored import Stored, facts
 from .targets import Classes
 
-__all__ = ["PIECE", "Encoder", "Piece", "Pieces", "Sampled", "Watch", "sampled", "stored"]
+__all__ = ["Encoder", "stored"]
 
-PIECE = 50_000
-"""Rows that are read at once."""
-
-_SAMPLE = 200_000
-_SAMPLE_BYTES = 2**30
-_OF_CLASS = 200
-"""Rows of every class in the sample, however rare it is."""
-_MOST_CLASSES = 1000
-"""Of a piece; a target of more values is a number."""
 _BUCKET, _MOST_BUCKETS = 2**26, 4096
 """Bytes that are shuffled in memory at once; files among which they are spread before."""
-
-Piece: TypeAlias = pd.DataFrame | tuple[np.ndarray, np.ndarray]
-"""Some rows of a source: a table with its targets, or inputs and targets."""
-
-Pieces = Callable[[], Iterator[Piece]]
-"""All rows of a source, some at a time and the same at every reading."""
-
-Watch = Callable[[float], None]
-
-
-@dataclass(frozen=True, eq=False)
-class Sampled:
-    """A sample of some rows of a source: those of the smallest random keys, of all and of each value of a target of few values.
-
-    Samples of parts merge to the sample of the whole, in whatever order: a row whose key is too large among some is so among more.
-
-    Args:
-        rows: as they are.
-        keys: (n,) of each.
-        places: (n,) their numbers in the source.
-        count: rows of which this is the sample.
-        few: whether the target has few values, so far.
-    """
-
-    rows: Any
-    keys: Tensor
-    places: Tensor
-    count: int
-    few: bool
-
-    def merged(self, other: "Sampled", most: int, target: str | None = None) -> "Sampled":
-        """The sample of both.
-
-        Args:
-            other: of other rows.
-            most: rows that are kept for their keys among all.
-            target: as in `sampled`.
-
-        Example:
-            >>> rows = [_of_piece(pd.DataFrame({"a": [k]}), k, 0, k, None) for k in range(3)]
-            >>> one, other = (rows[0].merged(rows[1], 2).merged(rows[2], 2), rows[2].merged(rows[1].merged(rows[0], 2), 2))
-            >>> sorted(one.places.tolist()) == sorted(other.places.tolist())
-            True
-        """
-        rows = _joint(self.rows, other.rows)
-        keys, places = torch.cat([self.keys, other.keys]), torch.cat([self.places, other.places])
-        values, few = _values(rows, target), self.few and other.few
-        few = few and values is not None and values.nunique() <= _MOST_CLASSES
-        if len(keys) > most:
-            kept = torch.zeros(len(keys), dtype=torch.bool)
-            kept[keys.topk(most, largest=False).indices] = True
-            if few and values is not None:
-                # Rare classes are sure to be there.
-                rank = pd.Series(keys.numpy()).groupby(values.to_numpy()).rank(method="first")
-                kept |= torch.tensor((rank <= _OF_CLASS).to_numpy())
-            chosen = torch.nonzero(kept).flatten()
-            rows, keys, places = _taken(rows, chosen.numpy()), keys[chosen], places[chosen]
-        return Sampled(rows, keys, places, self.count + other.count, few)
-
-
-def sampled(pieces: Pieces, seed: int, target: str | None = None, watch: Watch = lambda done: None) -> Sampled:
-    """The sample of a source, in the order of its rows; `target` names the column of a table whose values may be classes.
-
-    Raises:
-        DataError: no rows.
-    """
-    found: Sampled | None = None
-    most, count = _SAMPLE, 0
-    for number, piece in enumerate(pieces()):
-        own = _of_piece(piece, number, seed, count, target)
-        if found is None:
-            most = min(_SAMPLE, max(1000, _SAMPLE_BYTES * _length(piece) // max(1, _bytes(piece))))
-        count += _length(piece)
-        found = own if found is None else found.merged(own, most, target)
-        watch(count)
-    if found is None or not count:
-        raise DataError("the data have no rows")
-    order = found.places.argsort()
-    return Sampled(_taken(found.rows, order.numpy()), found.keys[order], found.places[order], count, found.few)
-
-
-def _of_piece(piece: Piece, number: int, seed: int, before: int, target: str | None) -> Sampled:
-    """All rows of a piece, with their keys."""
-    size = _length(piece)
-    values = _values(piece, target)
-    few = values is not None and values.nunique() <= _MOST_CLASSES
-    keys = torch.rand(size, generator=stream(seed, "sample", number), dtype=torch.float64)
-    return Sampled(piece, keys, before + torch.arange(size), size, few)
-
-
-def _length(piece: Piece) -> int:
-    return len(piece) if isinstance(piece, pd.DataFrame) else len(piece[1])
-
-
-def _bytes(piece: Piece) -> int:
-    if isinstance(piece, pd.DataFrame):
-        return int(piece.memory_usage(deep=True).sum())
-    return sum(part.nbytes for part in piece)
-
-
-def _joint(one: Any, other: Any) -> Any:
-    if isinstance(one, pd.DataFrame):
-        return pd.concat([one, other], ignore_index=True)
-    return tuple(np.concatenate(pair) for pair in zip(one, other, strict=True))
-
-
-def _taken(piece: Any, places: np.ndarray) -> Any:
-    if isinstance(piece, pd.DataFrame):
-        return piece.iloc[places].reset_index(drop=True)
-    return tuple(part[places] for part in piece)
-
-
-def _values(piece: Piece, target: str | None) -> pd.Series | None:
-    """Targets that may be classes."""
-    if isinstance(piece, pd.DataFrame):
-        return None if target is None else piece[target].reset_index(drop=True)
-    return pd.Series(piece[1]) if piece[1].ndim == 1 else None
-
 
 Encoder = Callable[[Any, np.ndarray], tuple[Tensor, Tensor]]
 """A piece and the numbers of its rows to stored inputs and targets of those that are for training."""
@@ -205,7 +78,9 @@ def stored(
         found = _written(folder, like, pieces, count, encode, watch)
     watch(count)
     counts = tuple(found["class_counts"])
-    weights = None if like.class_weights is None else balance(torch.tensor(counts))
+    # Of a sample, classes look more uneven than they are.
+    metric = problem.metric if not counts else usual_metric(torch.tensor(counts))
+    weights = balance(torch.tensor(counts)) if metric is Metric.BALANCED_ACCURACY else None
     train = Stored(
         like.inputs[:0],
         _compact(like, like.targets[:0]),
@@ -222,7 +97,7 @@ def stored(
         f"larger than memory: {train.count:,} training rows are read from disk, and what is fitted beforehand is fitted on a sample of "
         f"{len(like) + len(problem.select) + len(problem.test):,} rows, which holds the held-out ones"
     )
-    fields = vars(problem) | held | {"train": train, "notes": (*problem.notes, note)}
+    fields = vars(problem) | held | {"train": train, "metric": metric, "notes": (*problem.notes, note)}
     return Problem(**{name: fields[name] for name in Problem.__dataclass_fields__})
 
 
@@ -242,7 +117,7 @@ def _written(folder: Path, like: Split, pieces: Pieces, count: int, encode: Enco
         sizes = [_row_bytes(like.inputs), _row_bytes(_compact(like, like.targets))]
         buckets = min(_MOST_BUCKETS, -(-count * sum(sizes) // _BUCKET))
         for number, piece in enumerate(pieces()):
-            inputs, targets = encode(piece, np.arange(read, read + _length(piece)))
+            inputs, targets = encode(piece, np.arange(read, read + length(piece)))
             targets = _compact(like, targets)
             if isinstance(like.target, Classes):
                 counts += torch.bincount(targets, minlength=len(counts))
@@ -254,7 +129,7 @@ def _written(folder: Path, like: Split, pieces: Pieces, count: int, encode: Enco
                     if stop > start:
                         with open(work / f"{name}.{bucket}", "ab") as file:
                             file.write(part[start:stop].numpy().tobytes())
-            read += _length(piece)
+            read += length(piece)
             watch(read)
         rows, digest = _joined(work, buckets, sizes)
         found = {

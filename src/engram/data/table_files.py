@@ -4,7 +4,7 @@ import csv
 import json
 import os
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from itertools import islice
 from typing import Any
@@ -13,7 +13,7 @@ import pandas as pd
 
 from ..errors import DataError
 from .room import require_ram
-from .streaming import PIECE
+from .sampling import PIECE
 
 __all__ = ["pieces_of", "plain_bytes", "read_table", "rows_of", "settled"]
 
@@ -56,21 +56,27 @@ def pieces_of(path: str) -> Iterator[pd.DataFrame]:
 
 def rows_of(path: str) -> int:
     """Rows of a file; of words, about as many."""
-    if _is_parquet(path):
-        import pyarrow.parquet as pq
+    with _readable(path):
+        if _is_parquet(path):
+            import pyarrow.parquet as pq
 
-        return int(pq.read_metadata(path).num_rows)
-    with open(path, "rb") as file:
-        head = file.read(2**20)
+            return int(pq.read_metadata(path).num_rows)
+        with open(path, "rb") as file:
+            head = file.read(2**20)
     return max(1, os.path.getsize(path) * max(1, head.count(b"\n")) // max(1, len(head)))
 
 
-def settled(sample: pd.DataFrame) -> tuple[pd.DataFrame, Callable[[pd.DataFrame], pd.DataFrame]]:
-    """A sample of words with the types that all its values have, and what gives them to other rows of the same file."""
-    typed = sample.apply(_typed)
+def settled(
+    sample: pd.DataFrame, words: Collection[str] = ()
+) -> tuple[pd.DataFrame, Callable[[pd.DataFrame], pd.DataFrame]]:
+    """A sample of words with the types that all its values have, and what gives them to other rows of the same file.
+
+    Columns that are named in `words` stay as they are.
+    """
+    typed = sample.apply(lambda column: column if column.name in words else _typed(column))
 
     def imposed(piece: pd.DataFrame) -> pd.DataFrame:
-        return piece.apply(lambda words: _as(typed[words.name], words))
+        return piece.apply(lambda column: column if column.name in words else _as(typed[column.name], column))
 
     return typed, imposed
 
@@ -82,13 +88,13 @@ def _as(like: pd.Series, words: pd.Series) -> pd.Series:
         odd = found.isna() & words.notna()
     elif pd.api.types.is_numeric_dtype(like):
         found = pd.to_numeric(words, errors="coerce")
-        odd = found.isna() & words.notna()
+        odd = (found.isna() & words.notna()) | words.str.match(r"[-+]?0\d").fillna(False).astype(bool)
     else:
         return words
     if odd.any():
         raise DataError(
-            f"column {words.name!r} holds {words[odd].iloc[0]!r} where a sample of its rows holds {like.dtype}: mend it, or read the "
-            "column as words (--column NAME=category)"
+            f"column {words.name!r} holds {words[odd].iloc[0]!r} where a sample of its rows holds {like.dtype} alone: mend it, or read "
+            f"the column as words (--column {words.name}=category)"
         )
     return found.astype(like.dtype) if found.notna().all() and like.dtype.kind in "bif" else found
 

@@ -2,6 +2,7 @@
 
 import math
 import os
+import resource
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, wait
@@ -9,6 +10,7 @@ from dataclasses import dataclass
 from multiprocessing import get_context
 from typing import Any
 
+from ..errors import ClusterError
 from .engine import UNLIMITED, Demand, Ended
 from .workers import become_worker
 
@@ -63,10 +65,10 @@ class Local:
             min(self.jobs, max(len(tasks), 1)),
             int(demand.apart),
             become_worker,
-            (demand.threads, demand.memory),
+            (demand.threads,),
             get_context("spawn"),
         )
-        begin = lambda task: pool.schedule(_timed, args=(function, task), timeout=limit)  # noqa: E731
+        begin = lambda task: pool.schedule(_timed, args=(function, task, demand.memory), timeout=limit)  # noqa: E731
         waiting: dict[Any, tuple[Any, int]] = {begin(task): (task, demand.retries) for task in tasks}
         begun: dict[Any, float] = {}
         shown: list[Any] = []
@@ -80,13 +82,15 @@ class Local:
                     if error is None:
                         yield _ended(task, future.result())
                     elif isinstance(error, TimeoutError):
-                        yield Ended(task, "timed out", message=f"after {limit:.0f} s", seconds=seconds)
+                        yield Ended(task, "timed out", message=f"after {limit:g} s", seconds=seconds)
                     elif isinstance(error, ProcessExpired) and retries:
                         waiting[begin(task)] = (task, retries - 1)
                     elif isinstance(error, ProcessExpired):
                         yield Ended(task, "killed", message=f"exit code {error.exitcode}", seconds=seconds)
                     else:
-                        raise error
+                        # What cannot be sent, or a process that cannot even start.
+                        message = f"{type(error).__name__}: {error}"
+                        yield Ended(task, "failed", error=ClusterError(message), message=message, seconds=seconds)
                 begun |= {future: time.monotonic() for future in waiting if future.running() and future not in begun}
                 now = [waiting[future][0] for future in begun]
                 if now != shown:
@@ -101,8 +105,11 @@ HERE = Local()
 """One task after the other."""
 
 
-def _timed(function: Callable[[Any], Any], task: Any) -> tuple[Any, Exception | None, float]:
+def _timed(function: Callable[[Any], Any], task: Any, memory: int | None = None) -> tuple[Any, Exception | None, float]:
     begun = time.perf_counter()
+    if memory is not None:
+        # Not before: what a function imports is read by now.
+        resource.setrlimit(resource.RLIMIT_DATA, (memory, memory))
     try:
         return function(task), None, time.perf_counter() - begun
     except Exception as error:

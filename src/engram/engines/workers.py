@@ -1,7 +1,6 @@
-"""Worker processes: so many threads, so much memory, and no life beyond that of the process which started them."""
+"""Worker processes: so many threads, and no life beyond that of the process which started them."""
 
 import os
-import resource
 import signal
 import threading
 from multiprocessing import connection, parent_process
@@ -9,19 +8,16 @@ from multiprocessing import connection, parent_process
 __all__ = ["become_worker"]
 
 
-def become_worker(threads: int | None = None, memory: int | None = None) -> None:
+def become_worker(threads: int | None = None) -> None:
     """Leave Ctrl-C to the parent, and end as soon as it is no more, however it ended.
 
     Args:
         threads: of PyTorch; as it is when None.
-        memory: bytes of data that this process may hold; None for no limit.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = parent_process()
     if parent is not None:
         threading.Thread(target=_follow, args=(parent.sentinel,), daemon=True).start()
-    if memory is not None:
-        resource.setrlimit(resource.RLIMIT_DATA, (memory, memory))
     if threads is not None:
         import torch
 

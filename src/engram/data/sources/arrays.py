@@ -1,7 +1,7 @@
 """NumPy archives: rows, series or images with targets."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,7 +15,7 @@ from ..posing_series import forecast
 from ..posing_streams import file_identity, pose_array_stream
 from ..problem import Problem
 from ..room import require_ram
-from ..streaming import Watch
+from ..sampling import Watch
 
 __all__ = ["Arrays"]
 
@@ -79,25 +79,26 @@ class Arrays:
             )
         if {"x", "y"} <= set(arrays):
             return Problem.from_arrays(arrays["x"], arrays["y"], **how)
-        raise DataError(
-            f"{self.path} holds {', '.join(sorted(arrays)) or 'nothing'}; it needs x_train, y_train, x_test, y_test, or x, y"
-        )
+        raise DataError(_needs(self.path, arrays))
 
     def _streamed(self, seed: int, watch: Watch | None) -> Problem:
         with self._readable():
             shapes = shapes_of(self.path)
-        pair = next((pair for pair in (("x_train", "y_train"), ("x", "y")) if set(pair) <= set(shapes)), None)
-        if pair is None:
-            raise DataError(
-                f"{self.path} holds {', '.join(sorted(shapes))}; in pieces it needs x_train, y_train, or x, y"
-            )
-        others = {
-            part: tuple(f"{axis}_{word}" for axis in "xy") for part, word in (("test", "test"), ("select", "val"))
-        }
-        held = {part: names for part, names in others.items() if pair[0] == "x_train" and set(names) <= set(shapes)}
+        parted = self.test is None and {"x_train", "y_train", "x_test", "y_test"} <= set(shapes)
+        pair = ("x_train", "y_train") if parted else ("x", "y")
+        if not set(pair) <= set(shapes):
+            raise DataError(_needs(self.path, shapes))
+        held = {"test": ("x_test", "y_test")} if parted else {}
+        if parted and {"x_val", "y_val"} <= set(shapes):
+            held["select"] = ("x_val", "y_val")
         given = {part: tuple(whole(self.path, name) for name in names) for part, names in held.items()}
         if self.test is not None:
-            given["test"] = tuple(replace(self, path=self.test, test=None)._read()[axis] for axis in "xy")
+            other = replace(self, path=self.test, test=None)._read()
+            if not {"x", "y"} <= set(other):
+                raise DataError(
+                    f"{self.test} holds {', '.join(sorted(other)) or 'nothing'}; as a test file it needs x, y"
+                )
+            given["test"] = (other["x"], other["y"])
         return pose_array_stream(
             lambda: pairs_of(self.path, *pair),
             Path(self.path).stem,
@@ -143,3 +144,7 @@ class Arrays:
             # NumPy's own words advise to run what it takes for a pickle.
             why = "neither .npy nor .npz" if "allow_pickle" in str(error) else " ".join(str(error).split())[:200]
             raise DataError(f"{self.path} is not a readable NumPy archive ({why or type(error).__name__})") from error
+
+
+def _needs(path: str, arrays: Iterable[str]) -> str:
+    return f"{path} holds {', '.join(sorted(arrays)) or 'nothing'}; it needs x_train, y_train, x_test, y_test, or x, y"

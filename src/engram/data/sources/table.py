@@ -1,7 +1,8 @@
 """Tables: CSV, parquet and JSON-lines files with named columns."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -12,7 +13,7 @@ from ..posing_series import Layout, series_of
 from ..posing_streams import file_identity, pose_frame_stream
 from ..problem import Problem
 from ..reading import Reading
-from ..streaming import Watch
+from ..sampling import Watch
 from ..table_files import pieces_of, read_table, rows_of, settled
 
 __all__ = ["Table"]
@@ -67,8 +68,10 @@ class Table:
         """Read and split."""
         given = (self.series_id, self.time, self.horizon, self.window)
         if self.stream:
-            if self.kind not in (None, "rows") or any(one is not None for one in given) or not self.target:
-                raise SettingError(f"{self.path}: stream reads rows with a target; series and texts are read whole")
+            if self.kind not in (None, "rows") or any(one is not None for one in given):
+                raise SettingError(f"{self.path}: stream reads rows; series and texts are read whole")
+            if not self.target:
+                raise DataError(self._which(next(pieces_of(self.path), pd.DataFrame()).columns))
             return self._streamed(seed, watch)
         frame = self.raw()
         if self.kind not in (None, "rows", "series", "text"):
@@ -79,9 +82,7 @@ class Table:
             how = Layout(targets, self.series_id, self.time, self.horizon, self.window, self.columns, self.drop)
             return series_of(frame, held, how, Path(self.path).stem, seed, self.task)
         if not self.target:
-            raise DataError(
-                f"{self.path}: which column is predicted? Pass --target with one of {', '.join(frame.columns)}"
-            )
+            raise DataError(self._which(frame.columns))
         return Problem.from_frame(
             frame,
             self.target,
@@ -97,6 +98,9 @@ class Table:
             drop_missing=self.drop_missing,
         )
 
+    def _which(self, columns: Iterable[str]) -> str:
+        return f"{self.path}: which column is predicted? Pass --target with one of {', '.join(columns)}"
+
     def _streamed(self, seed: int, watch: Watch | None) -> Problem:
         targets = (self.target,) if isinstance(self.target, str) else self.target or ()
         kinds = dict(self.kinds)
@@ -104,6 +108,7 @@ class Table:
         how = Reading(targets, self.group, self.split, self.task, drop, columns, kinds, self.drop_missing)
         test = None if self.test is None else replace(self, path=self.test).raw()
         files = [self.path] if self.test is None else [self.path, self.test]
+        spoken = {name for name, kind in kinds.items() if kind in ("category", "text", "id")}
         words = not self.path.lower().endswith((".parquet", "jsonl", "ndjson"))
         return pose_frame_stream(
             lambda: pieces_of(self.path),
@@ -113,7 +118,7 @@ class Table:
             {"files": file_identity(*files)},
             rows_of(self.path),
             test,
-            **({"settle": settled} if words else {}),
+            **({"settle": partial(settled, words=spoken)} if words else {}),
             watch=watch,
         )
 
