@@ -12,6 +12,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -92,17 +93,12 @@ def stored(
         digest=str(found["digest"]),
         class_counts=counts,
     )
-    held = {part: _weighted(getattr(problem, part), weights) for part in ("select", "test")}
+    held = {part: replace(getattr(problem, part), class_weights=weights) for part in ("select", "test")}
     note = (
         f"larger than memory: {train.count:,} training rows are read from disk, and what is fitted beforehand is fitted on a sample of "
         f"{len(like) + len(problem.select) + len(problem.test):,} rows, which holds the held-out ones"
     )
-    fields = vars(problem) | held | {"train": train, "metric": metric, "notes": (*problem.notes, note)}
-    return Problem(**{name: fields[name] for name in Problem.__dataclass_fields__})
-
-
-def _weighted(split: Split, weights: Tensor | None) -> Split:
-    return Split(split.inputs, split.targets, split.preprocessing, split.target, weights, raw=split.raw)
+    return replace(problem, train=train, metric=metric, notes=(*problem.notes, note), **held)
 
 
 def _compact(like: Split, targets: Tensor) -> Tensor:
