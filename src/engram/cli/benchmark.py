@@ -65,12 +65,7 @@ def command() -> None:
 @click.option(
     "--threads", type=click.IntRange(1), help="Of each run; the cores over --jobs if absent, one on a cluster."
 )
-@click.option(
-    "--limit",
-    type=click.FloatRange(0, min_open=True),
-    default=math.inf,
-    help="Seconds that a run may take, the start of its process included.",
-)
+@click.option("--limit", type=click.FloatRange(0, min_open=True), default=math.inf, help="Seconds that a run may take.")
 @click.option("--time", "span", metavar="SPAN", help="Stop after 90s, 10m or 2h; --resume goes on from there.")
 @click.option("--memory", metavar="SIZE", help="Data that a run's process may hold (500MiB, 8GB); no limit if absent.")
 @click.option(
