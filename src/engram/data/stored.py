@@ -20,8 +20,9 @@ from .rows import Batch
 from .split import Split
 from .targets import Classes
 
-__all__ = ["Stored", "facts", "held"]
+__all__ = ["Stored", "facts", "held", "row_bytes"]
 
+_ANEW = "remove the folder and repeat the command, which writes it anew"
 _CHUNK = 4096
 _EACH = 100_000
 """Rows of a class that are drawn from where classes are looked at apart; the first ones, since rows lie in random order."""
@@ -99,7 +100,7 @@ class Stored(Split):
 
     def held(self) -> Split:
         """All rows, in memory, if that has room for them."""
-        require_ram(sum(self._size(like) for like in (self.inputs, self.targets)) * self.count, "all rows of the data")
+        require_ram(sum(row_bytes(like) for like in (self.inputs, self.targets)) * self.count, "all rows of the data")
         return self.rows(slice(None))
 
     def minus(self, linear: Tensor) -> "Stored":
@@ -118,13 +119,9 @@ class Stored(Split):
         inputs, targets = self.inputs.to(device), self.targets.to(device)
         return replace(self, inputs=inputs, targets=targets, class_weights=weights, linear=linear)
 
-    @staticmethod
-    def _size(like: Tensor) -> int:
-        return math.prod(like.shape[1:]) * like.element_size()
-
     def _read(self, name: str, like: Tensor, index: Tensor | slice) -> Tensor:
         """Rows of one file: of neighbours in one go, of others one by one."""
-        size = self._size(like)
+        size = row_bytes(like)
         if isinstance(index, slice):
             start, stop, _ = index.indices(self.count)
             spans = [(k, min(_CHUNK, stop - k)) for k in range(start, stop, _CHUNK)]
@@ -155,7 +152,9 @@ def held(problem: Any) -> Any:
     return replace(problem, **{part: getattr(problem, part).held() for part in ("train", "select", "test")})
 
 
-_ANEW = "remove the folder and repeat the command, which writes it anew"
+def row_bytes(like: Tensor) -> int:
+    """Bytes of one row of a stored tensor."""
+    return math.prod(like.shape[1:]) * like.element_size()
 
 
 def facts(folder: Path) -> dict[str, Any] | None:

@@ -24,12 +24,11 @@ from .. import __version__, spec
 from ..errors import OutputError
 from ..random import stream
 from .cache import cache_folder
-from .metrics import Metric
-from .posing import balance, usual_metric
+from .posing import usual_metric
 from .problem import Problem
 from .sampling import Pieces, Watch, length
 from .split import Split
-from .stored import Stored, facts
+from .stored import Stored, facts, row_bytes
 from .targets import Classes
 
 __all__ = ["Encoder", "stored"]
@@ -79,26 +78,23 @@ def stored(
         found = _written(folder, like, pieces, count, encode, watch)
     watch(count)
     counts = tuple(found["class_counts"])
-    # Of a sample, classes look more uneven than they are.
-    metric = problem.metric if not counts else usual_metric(torch.tensor(counts))
-    weights = balance(torch.tensor(counts)) if metric is Metric.BALANCED_ACCURACY else None
     train = Stored(
         like.inputs[:0],
         _compact(like, like.targets[:0]),
         like.preprocessing,
         like.target,
-        weights,
         folder=folder,
         count=int(found["count"]),
         digest=str(found["digest"]),
         class_counts=counts,
     )
-    held = {part: replace(getattr(problem, part), class_weights=weights) for part in ("select", "test")}
     note = (
         f"larger than memory: {train.count:,} training rows are read from disk, and what is fitted beforehand is fitted on a sample of "
         f"{len(like) + len(problem.select) + len(problem.test):,} rows, which holds the held-out ones"
     )
-    return replace(problem, train=train, metric=metric, notes=(*problem.notes, note), **held)
+    problem = replace(problem, train=train, notes=(*problem.notes, note))
+    # Of a sample, classes look more uneven than they are.
+    return problem.scored_by(usual_metric(torch.tensor(counts))) if counts else problem
 
 
 def _compact(like: Split, targets: Tensor) -> Tensor:
@@ -110,7 +106,7 @@ def _written(folder: Path, like: Split, pieces: Pieces, count: int, encode: Enco
     work = Path(tempfile.mkdtemp(prefix=f"{folder.name}.", dir=folder.parent))
     try:
         read, counts = 0, torch.zeros(like.target.outputs, dtype=torch.int64)
-        sizes = [_row_bytes(like.inputs), _row_bytes(_compact(like, like.targets))]
+        sizes = [row_bytes(like.inputs), row_bytes(_compact(like, like.targets))]
         buckets = min(_MOST_BUCKETS, -(-count * sum(sizes) // _BUCKET))
         for number, piece in enumerate(pieces()):
             inputs, targets = encode(piece, np.arange(read, read + length(piece)))
@@ -164,7 +160,3 @@ def _joined(work: Path, buckets: int, sizes: list[int]) -> tuple[int, str]:
                 file.write(content)
             part.unlink()
     return count, digest.hexdigest()
-
-
-def _row_bytes(like: Tensor) -> int:
-    return int(np.prod(like.shape[1:], dtype=np.int64)) * like.element_size()
