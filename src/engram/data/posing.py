@@ -100,7 +100,7 @@ def pose_frame(frame: pd.DataFrame, test: pd.DataFrame | None, how: Reading, nam
     kinds = kinds_of(own, {name: kind for name, kind in how.kinds.items() if name in x})
     groups = None if how.group is None else frame[how.group]
     if how.split is not None:
-        rows = named_splits(frame[how.split].astype(str).str.lower(), how.split)
+        rows = named_splits(frame[how.split])
         if groups is not None and len(set.union(*(set(groups[r]) for r in rows.values()))) < sum(
             groups[r].nunique() for r in rows.values()
         ):

@@ -16,7 +16,7 @@ from .checks import is_classification
 from .division import SELECT_MOST, SELECT_SHARE, TEST_SHARE, divide
 from .preprocessing.series import Series
 from .problem import Problem
-from .reading import Reading, checked, targets_of
+from .reading import Reading, checked, split_names, targets_of
 from .sampling import OF_CLASS, OF_SPLIT, Piece, Pieces, Watch, sampled
 from .split import Split
 from .streaming import Encoder, stored
@@ -113,13 +113,7 @@ def pose_frame_stream(
         if groups is not None:
             kept &= ~piece[how.group].isin(groups).to_numpy()
         if how.split is not None:
-            words = piece[how.split].astype(str).str.lower()
-            odd = ~words.isin(("train", "test", "select", "val", "validation"))
-            if odd.any():
-                raise DataError(
-                    f"split column {how.split!r} holds {words[odd].iloc[0]!r}: it takes train, test and optionally select"
-                )
-            kept &= (words == "train").to_numpy()
+            kept &= split_names(piece[how.split]) == "train"
         piece = checked(piece[kept], settled, "the table")
         y, *_ = targets_of(piece, settled)
         inputs = problem.preprocessing.encode(piece)

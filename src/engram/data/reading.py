@@ -3,6 +3,7 @@
 import decimal
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -10,7 +11,7 @@ import pandas as pd
 from ..errors import DataError, UnknownNameError, nearest
 from .checks import as_array, is_classification, require_one_level
 
-__all__ = ["Reading", "checked", "named_splits", "require_known", "targets_of"]
+__all__ = ["Reading", "checked", "named_splits", "require_known", "split_names", "targets_of"]
 
 _MANY, _LEAST = 20, 5
 """Whole numbers of more values than this, some in fewer rows than that, are asked about: classes, or a number?"""
@@ -134,12 +135,25 @@ def require_known(y: np.ndarray, held: np.ndarray) -> None:
         )
 
 
-def named_splits(words: pd.Series, column: str) -> dict[str, np.ndarray]:
-    """The rows of each split that a column names."""
-    named = words.replace({"val": "select", "validation": "select"}).to_numpy()
-    unknown = set(named) - {"train", "select", "test"}
-    if unknown or not {"train", "test"} <= set(named):
-        raise DataError(
-            f"split column {column!r} holds {sorted(set(named))}: it takes train, test and optionally select"
-        )
-    return {part: np.flatnonzero(named == part) for part in ("train", "select", "test") if part in named}
+def named_splits(column: pd.Series) -> dict[str, np.ndarray]:
+    """The rows of each split that a column names, train and test among them."""
+    named = split_names(column)
+    if not {"train", "test"} <= set(named):
+        raise _odd_splits(column.name, named)
+    return {part: np.flatnonzero(named == part) for part in ("train", "select", "test") if part in set(named)}
+
+
+def split_names(column: pd.Series) -> np.ndarray:
+    """The split of each row: train, select or test.
+
+    Raises:
+        DataError: another word.
+    """
+    words = column.astype(str).str.lower().replace({"val": "select", "validation": "select"}).to_numpy()
+    if set(words) - {"train", "select", "test"}:
+        raise _odd_splits(column.name, words)
+    return words
+
+
+def _odd_splits(column: Any, words: np.ndarray) -> DataError:
+    return DataError(f"split column {column!r} holds {sorted(set(words))}: it takes train, test and optionally select")
