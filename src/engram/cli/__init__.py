@@ -1,7 +1,6 @@
 """The command line: the only place that prints, parses arguments or picks a device. One file per command."""
 
 import codecs
-import logging
 import os
 import pkgutil
 import signal
@@ -46,8 +45,7 @@ def main(arguments: list[str] | None = None) -> None:
     """Run one command; an error of the user's is one line and exit code 2, never a traceback."""
     from ._terminal import listen
 
-    # Of the processes of torchrun one speaks.
-    listen(logging.INFO if os.environ.get("RANK", "0") == "0" else logging.WARNING)
+    listen()
     if sys.stdout is None:
         # Closed by whoever called: what is printed goes nowhere.
         sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115

@@ -166,7 +166,7 @@ strict_option = click.option(
 def engine_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """Where many independent runs go."""
     for option in (
-        click.option("--jobs", type=click.IntRange(1), help="Runs at once; one for each core if absent."),
+        click.option("--jobs", type=click.IntRange(1), help="Runs at once; one for each core if absent, one on a GPU."),
         click.option(
             "--engine",
             default="local",

@@ -3,6 +3,7 @@
 import json
 import logging
 import math
+import os
 import signal
 import sys
 import threading
@@ -57,7 +58,9 @@ class _Lines(logging.Handler):
 
 
 def listen(level: int = logging.INFO) -> None:
-    """Show the library's log from this level on."""
+    """Show the library's log from this level on; of the processes of ``torchrun`` one speaks, and the others warn."""
+    if os.environ.get("RANK", "0") != "0":
+        level = max(level, logging.WARNING)
     if not any(isinstance(handler, _Lines) for handler in LOGGER.handlers):
         LOGGER.addHandler(_Lines())
     LOGGER.setLevel(level)
@@ -139,10 +142,7 @@ def progress() -> Progress:
 class Bars:
     """The progress of a call as one bar for each of its stages."""
 
-    def __init__(self, shown: bool = True) -> None:
-        if not shown:
-            # Of several processes one speaks; the others warn.
-            listen(logging.WARNING)
+    def __init__(self) -> None:
         self._progress = progress()
         self._tasks: dict[str, TaskID] = {}
 

@@ -125,7 +125,7 @@ def command(
     from ..workflow.folds import run_folds
     from ..workflow.journey import run
 
-    with joined() as first, Bars(first) as bars:
+    with joined() as first, Bars() as bars:
         carry_out = run if folds is None else partial(run_folds, folds=folds)
         outcome: Any = carry_out(
             source,

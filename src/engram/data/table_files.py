@@ -15,7 +15,7 @@ from ..errors import DataError
 from .room import require_ram
 from .sampling import PIECE
 
-__all__ = ["pieces_of", "plain_bytes", "read_table", "rows_of", "settled"]
+__all__ = ["of_words", "pieces_of", "plain_bytes", "read_table", "rows_of", "settled"]
 
 _GAPS = ["-", "--", "?", " "]
 """What stands for a missing value beside those that pandas knows."""
@@ -30,28 +30,30 @@ def read_table(path: str) -> pd.DataFrame:
         DataError: it is none, has no rows, or takes more memory than it may.
     """
     with _readable(path):
-        if not _is_parquet(path):
-            # At least: words take more in memory than in a file.
-            require_ram(os.path.getsize(path), path, _INSTEAD)
         if _is_parquet(path):
             frame = _read_parquet(path)
-        elif _is_lines(path):
-            frame = pd.DataFrame(list(_json_rows(path)))
         else:
-            frame = _read_csv(path)
+            # At least: words take more in memory than in a file.
+            require_ram(os.path.getsize(path), path, _INSTEAD)
+            frame = pd.DataFrame(list(_json_rows(path))) if _is_lines(path) else _read_csv(path)
     if len(frame) == 0:
         raise DataError(f"{path} has no rows")
     return frame.rename(columns=str)
 
 
 def pieces_of(path: str) -> Iterator[pd.DataFrame]:
-    """The same, some rows at a time; of a file of words all values are words (`settled`).
+    """The same, some rows at a time; types of a file of words are not settled (`of_words`, `settled`).
 
     Raises:
         DataError: as `read_table`.
     """
     with _readable(path):
         yield from (piece.rename(columns=str) for piece in _pieces(path) if len(piece))
+
+
+def of_words(path: str) -> bool:
+    """Whether all values of its pieces are words, whose types must be settled."""
+    return not (_is_parquet(path) or _is_lines(path))
 
 
 def rows_of(path: str) -> int:

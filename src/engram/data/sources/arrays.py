@@ -60,14 +60,8 @@ class Arrays:
         name = Path(self.path).stem
         how: Any = {"name": name, "seed": seed, "task": self.task, "kind": self.kind}
         if self.test is not None:
-            held = replace(self, path=self.test, test=None)._read()
-            for path, found in ((self.path, arrays), (self.test, held)):
-                if not {"x", "y"} <= set(found):
-                    raise DataError(
-                        f"{path} holds {', '.join(sorted(found)) or 'nothing'}; beside a test file it needs x, y"
-                    )
-            test = held["x"], held["y"]
-            return Problem.from_arrays(arrays["x"], arrays["y"], test=test, **how)
+            _require_pair(self.path, arrays)
+            return Problem.from_arrays(arrays["x"], arrays["y"], test=self._held_out(self.test), **how)
         if {"x_train", "y_train", "x_test", "y_test"} <= set(arrays):
             val = (arrays["x_val"], arrays["y_val"]) if {"x_val", "y_val"} <= set(arrays) else None
             return Problem.from_arrays(
@@ -84,6 +78,8 @@ class Arrays:
     def _streamed(self, seed: int, watch: Watch | None) -> Problem:
         with self._readable():
             shapes = shapes_of(self.path)
+        if self.test is not None:
+            _require_pair(self.path, shapes)
         parted = self.test is None and {"x_train", "y_train", "x_test", "y_test"} <= set(shapes)
         pair = ("x_train", "y_train") if parted else ("x", "y")
         if not set(pair) <= set(shapes):
@@ -93,12 +89,7 @@ class Arrays:
             held["select"] = ("x_val", "y_val")
         given = {part: tuple(whole(self.path, name) for name in names) for part, names in held.items()}
         if self.test is not None:
-            other = replace(self, path=self.test, test=None)._read()
-            if not {"x", "y"} <= set(other):
-                raise DataError(
-                    f"{self.test} holds {', '.join(sorted(other)) or 'nothing'}; as a test file it needs x, y"
-                )
-            given["test"] = (other["x"], other["y"])
+            given["test"] = self._held_out(self.test)
         return pose_array_stream(
             lambda: pairs_of(self.path, *pair),
             Path(self.path).stem,
@@ -109,6 +100,11 @@ class Arrays:
             given,
             watch,
         )
+
+    def _held_out(self, path: str) -> tuple[np.ndarray, np.ndarray]:
+        arrays = replace(self, path=path, test=None)._read()
+        _require_pair(path, arrays)
+        return arrays["x"], arrays["y"]
 
     def raw(self) -> Any:
         """New inputs: `x`, `x_test`, or the only array."""
@@ -144,6 +140,11 @@ class Arrays:
             # NumPy's own words advise to run what it takes for a pickle.
             why = "neither .npy nor .npz" if "allow_pickle" in str(error) else " ".join(str(error).split())[:200]
             raise DataError(f"{self.path} is not a readable NumPy archive ({why or type(error).__name__})") from error
+
+
+def _require_pair(path: str, arrays: Iterable[str]) -> None:
+    if not {"x", "y"} <= set(arrays):
+        raise DataError(f"{path} holds {', '.join(sorted(arrays)) or 'nothing'}; beside a test file it needs x, y")
 
 
 def _needs(path: str, arrays: Iterable[str]) -> str:

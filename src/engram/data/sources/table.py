@@ -14,7 +14,7 @@ from ..posing_streams import file_identity, pose_frame_stream
 from ..problem import Problem
 from ..reading import Reading
 from ..sampling import Watch
-from ..table_files import pieces_of, read_table, rows_of, settled
+from ..table_files import of_words, pieces_of, read_table, rows_of, settled
 
 __all__ = ["Table"]
 
@@ -109,7 +109,6 @@ class Table:
         test = None if self.test is None else replace(self, path=self.test).raw()
         files = [self.path] if self.test is None else [self.path, self.test]
         spoken = {name for name, kind in kinds.items() if kind in ("category", "text", "id")}
-        words = not self.path.lower().endswith((".parquet", "jsonl", "ndjson"))
         return pose_frame_stream(
             lambda: pieces_of(self.path),
             how,
@@ -118,7 +117,7 @@ class Table:
             {"files": file_identity(*files)},
             rows_of(self.path),
             test,
-            **({"settle": partial(settled, words=spoken)} if words else {}),
+            **({"settle": partial(settled, words=spoken)} if of_words(self.path) else {}),
             watch=watch,
         )
 
