@@ -13,6 +13,7 @@ from typing import Any
 import click
 
 from .. import __version__
+from ..allocation import keep_freed_memory
 from ..errors import EngramError
 
 __all__ = ["main"]
@@ -46,6 +47,7 @@ def main(arguments: list[str] | None = None) -> None:
     from ._terminal import listen
 
     listen()
+    keep_freed_memory()
     if sys.stdout is None:
         # Closed by whoever called: what is printed goes nowhere.
         sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115

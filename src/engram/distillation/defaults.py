@@ -172,8 +172,9 @@ def method(problem: Problem, teaches: Teaches = "any", most: int = 1, stored: Pr
     if not _large(problem):
         # Convolutions share less with those learners than tables' networks do, and one sample of a class cannot serve
         # all as five can: the own replay would pay for more.
-        weight = (0.1 if len(problem.task.shape) == 3 else 1.0) * min(1.0, most / _MANY)
-        return _with(own, (KernelMatching(near=_NEAR),), (weight,), steps=max(own.steps, 1000))
+        image = len(problem.task.shape) == 3
+        weight = (0.1 if image else 1.0) * min(1.0, most / _MANY)
+        return _with(own, (KernelMatching(near=_NEAR),), (weight,), steps=800 if image else 1000)
     if problem.classes is None:
         return own
     means = DistributionMatching(batch=32, augment="crop_scale_rotate")

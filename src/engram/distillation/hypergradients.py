@@ -10,9 +10,10 @@ from typing import Any, Protocol, Self
 
 import torch
 from torch import Tensor
-from torch.func import grad, grad_and_value, vjp
+from torch.func import grad, vjp
 
 from ..errors import SettingError
+from ..numerics.derivatives import grad_and_value
 from ..numerics.optimizers import Moments, Params
 
 __all__ = ["FiniteDifferences", "Hypergradient", "Implicit", "Inner", "OuterLoss", "State", "Unroll"]
@@ -116,7 +117,9 @@ class Unroll:
                 state = inner(moved, state)
             return outer(moved, state)
 
-        grads, value = grad_and_value(outcome)(free)
+        # Networks that are constants leave nothing inside to be differentiated.
+        differentiated = torch.func.grad_and_value if self._window else grad_and_value
+        grads, value = differentiated(outcome)(free)
         return grads, value
 
 
@@ -129,7 +132,7 @@ def _backwards(inner: Inner, outer: OuterLoss, free: Params, start: State, windo
     def last(moved: Params, parts: Any) -> Tensor:
         return outer(moved, _joined(parts, path[-1]))
 
-    (total, adjoint), value = grad_and_value(last, argnums=(0, 1))(free, _parts(path[-1]))
+    (total, adjoint), value = torch.func.grad_and_value(last, argnums=(0, 1))(free, _parts(path[-1]))
     for state in reversed(path[:-1]):
 
         def step(moved: Params, parts: Any, state: State = state) -> Any:
@@ -200,7 +203,7 @@ class Implicit:
         for _ in range(self.steps):
             start = _detached(inner(free, start))
         params, moments = start
-        by_both = grad_and_value(lambda moved, theta: outer(moved, (theta, moments)), argnums=(0, 1))
+        by_both = torch.func.grad_and_value(lambda moved, theta: outer(moved, (theta, moments)), argnums=(0, 1))
         (direct, sensitivity), value = by_both(free, params)
         curve = lambda theta: inner.residual(free, theta)  # noqa: E731
         pulled: Any = vjp(curve, params)

@@ -5,6 +5,8 @@ import signal
 import threading
 from multiprocessing import connection, parent_process
 
+from ..allocation import keep_freed_memory
+
 __all__ = ["become_worker"]
 
 
@@ -15,6 +17,7 @@ def become_worker(threads: int | None = None) -> None:
         threads: of PyTorch; as it is when None.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    keep_freed_memory()
     parent = parent_process()
     if parent is not None:
         threading.Thread(target=_follow, args=(parent.sentinel,), daemon=True).start()

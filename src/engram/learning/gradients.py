@@ -3,9 +3,9 @@
 from collections.abc import Callable
 
 from torch import Tensor
-from torch.func import grad_and_value
 
 from ..data.rows import Batch, Rows
+from ..numerics.derivatives import grad_and_value
 from ..numerics.optimizers import Params
 from .network import Model
 from .stacking import each_network

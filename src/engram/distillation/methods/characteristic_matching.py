@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.func import grad_and_value
 
 from ...data.problem import Problem
 from ...data.rows import Batch
@@ -13,6 +12,7 @@ from ...errors import SettingError
 from ...learning.network import model_of
 from ...learning.stacking import each_network
 from ...learning.training import Training
+from ...numerics.derivatives import grad_and_value
 from ...numerics.optimizers import Params
 from ...samples.canvas import Canvas
 from ..batches import class_means

@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 
 from torch import Tensor
-from torch.func import grad_and_value
 
 from ...data.problem import Problem
 from ...errors import SettingError
 from ...learning.stacking import each_network
+from ...numerics.derivatives import grad_and_value
 from ...numerics.optimizers import Params
 from ..batches import class_means, of_groups
 from ..matcher import Pooled, StepContext

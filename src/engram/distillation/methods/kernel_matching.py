@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.func import grad_and_value
 
 from ...data.metrics import score
 from ...data.problem import Problem
@@ -15,6 +14,7 @@ from ...errors import nearest as nearest_names
 from ...learning.closed_forms import CLOSED_FORMS
 from ...learning.gradients import mean_loss
 from ...learning.training import Loss
+from ...numerics.derivatives import grad_and_value
 from ...numerics.optimizers import Params
 from ...samples.canvas import Canvas
 from ...samples.synthetic import scores_of

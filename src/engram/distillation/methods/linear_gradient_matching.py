@@ -6,12 +6,12 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.func import grad_and_value
 
 from ...data.problem import Problem
 from ...errors import NetworkError, SettingError
 from ...learning.experts import Experts
 from ...learning.training import Training
+from ...numerics.derivatives import grad_and_value
 from ...numerics.distances import cosine_distance
 from ...numerics.optimizers import Params
 from ..buffers import Prepared, experts, teacher

@@ -7,13 +7,13 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.func import grad_and_value
 
 from ...data.problem import Problem
 from ...errors import SettingError
 from ...learning.network import Model, initialise, model_of
 from ...learning.stacking import each_network
 from ...learning.training import Training
+from ...numerics.derivatives import grad_and_value
 from ...numerics.optimizers import Params
 from ...random import stream
 from ..batches import class_means

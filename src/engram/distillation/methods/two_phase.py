@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import torch
 from torch import Tensor
-from torch.func import grad_and_value, vjp
+from torch.func import vjp
 
 from ...data.problem import Problem
 from ...data.rows import Rows
@@ -17,6 +17,7 @@ from ...learning.gradients import gradient
 from ...learning.network import Model, Network, model_of
 from ...learning.networks.two_layer import TwoLayer
 from ...learning.training import Descent, Loss, Part, Ridge, Training
+from ...numerics.derivatives import grad_and_value
 from ...numerics.linalg import penalised, solve, with_bias
 from ...numerics.optimizers import Moments, Params
 from ...random import integer, stream
