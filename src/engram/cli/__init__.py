@@ -13,7 +13,7 @@ from typing import Any
 import click
 
 from .. import __version__
-from ..allocation import keep_freed_memory
+from ..engines.allocation import keep_freed_memory
 from ..errors import EngramError
 
 __all__ = ["main"]

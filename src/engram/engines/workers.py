@@ -5,7 +5,7 @@ import signal
 import threading
 from multiprocessing import connection, parent_process
 
-from ..allocation import keep_freed_memory
+from .allocation import keep_freed_memory
 
 __all__ = ["become_worker"]
 

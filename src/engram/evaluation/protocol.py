@@ -70,6 +70,7 @@ def evaluate(
     watch: Callable[[str, float], None] | None = None,
     known: Mapping[str, Row] | None = None,
     keep: Callable[[str, Row], None] | None = None,
+    train: Callable[..., Full] | None = None,
 ) -> Scores:
     """Train fresh networks on the engram, on its baselines and on everything, and score them on `test`.
 
@@ -80,6 +81,7 @@ def evaluate(
         watch: called with a row's name and how much of it is done, 1 when it is known.
         known: rows of an evaluation of this engram by this protocol that was cut short; they are not measured again.
         keep: called with every row that was measured, as soon as it was.
+        train: how networks learn everything, in place of `train_full`, with its arguments.
 
     Returns:
         The scores; `full` is the better, on `select`, of the network and of scikit-learn's best (a tuned linear model; boosted trees where inputs are no images).
@@ -107,7 +109,7 @@ def evaluate(
     watch = watch or (lambda name, done: None)
     for name in rows:
         watch(name, 1.0)
-    for name, row in _rows(engram, problem, protocol, watch, frozenset(rows)):
+    for name, row in _rows(engram, problem, protocol, watch, frozenset(rows), train or train_full):
         rows[name] = row
         watch(name, 1.0)
         if keep is not None:
@@ -159,6 +161,7 @@ def _rows(
     protocol: Protocol,
     watch: Callable[[str, float], None],
     known: frozenset[str],
+    train: Callable[..., Full],
 ) -> Iterator[tuple[str, Row]]:
     missing = [name for name in row_names(protocol, engram, problem) if name not in known]
     seeds = list(range(protocol.seeds))
@@ -173,7 +176,7 @@ def _rows(
     if {"full", *TAUGHT} & set(missing):
         # The ceiling, and at once the rows that its networks label, so that a run cut short seldom trains it again.
         steps = full_steps(problem) if protocol.full_steps is None else protocol.full_steps
-        full = train_full(problem, training.network, seeds, steps, watch=lambda done: watch("full", done))
+        full = train(problem, training.network, seeds, steps, watch=lambda done: watch("full", done))
         if "full" in missing:
             yield "full", _ceiling(problem, full)
         for name in missing:

@@ -21,6 +21,7 @@ from ..memory.files import check_writable, replace_file
 from ..memory.run_folder import RunFolder
 from ..samples.budget import Budget, Precision
 from ..spec import parse
+from .ahead import trained_ahead
 from .devices import device_of
 from .distilling import Distilling
 from .judging import judge
@@ -150,9 +151,11 @@ def run(
         if plan.reason:
             LOGGER.info("chosen: %s", plan.reason)
         distilling = Distilling(plan, problem, protocol, out, folder, seen, show_real, seconds, readable)
-        memory, scores = distilling.engram(resume, place), None
-        if protocol is not None and rank() == 0:
-            scores, memory = judge(memory, problem, protocol, out, folder, seen)
+        ahead = None if resume and out.is_file() else protocol
+        with trained_ahead(plan, problem, ahead) as train:
+            memory, scores = distilling.engram(resume, place), None
+            if protocol is not None and rank() == 0:
+                scores, memory = judge(memory, problem, protocol, out, folder, seen, train)
         spent = folder.seconds(memory)
         if scores is not None:
             spent |= {f"train_{name}": scores.rows[name].seconds for name in ("engram", "full")}

@@ -2,13 +2,13 @@
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from ..data.problem import Problem
-from ..evaluation.ceiling import full_networks
+from ..evaluation.ceiling import Full, full_networks
 from ..evaluation.directions import directions
 from ..evaluation.fidelity import fidelity
 from ..evaluation.protocol import Protocol, evaluate, row_name, row_names
@@ -23,7 +23,13 @@ __all__ = ["judge"]
 
 
 def judge(
-    memory: Engram, problem: Problem, protocol: Protocol, out: Path, folder: RunFolder, watch: Watch
+    memory: Engram,
+    problem: Problem,
+    protocol: Protocol,
+    out: Path,
+    folder: RunFolder,
+    watch: Watch,
+    train: Callable[..., Full] | None = None,
 ) -> tuple[Scores | None, Engram]:
     """Judge, going on after the rows that are known; add the scores to the artefact; compare for the report.
 
@@ -34,6 +40,7 @@ def judge(
         out: the artefact's file.
         folder: where rows are kept as they come.
         watch: called with the progress.
+        train: how networks learn everything (`evaluate`).
 
     Returns:
         The scores, None when judging failed; the engram with its scores.
@@ -64,7 +71,7 @@ def judge(
             lost.remove(name)
 
     try:
-        scores = evaluate(memory, problem, protocol, of_rows(len(names), watch), known, keep)
+        scores = evaluate(memory, problem, protocol, of_rows(len(names), watch), known, keep, train)
     except Exception as error:
         LOGGER.warning("judging failed (%s); %s is written: engram evaluate judges it again", brief(error), out)
         LOGGER.debug("", exc_info=error)

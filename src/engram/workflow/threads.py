@@ -5,7 +5,7 @@ import os
 
 import torch
 
-__all__ = ["spare_threads"]
+__all__ = ["spare_cores", "spare_threads"]
 
 _TINY = 28 * 28
 
@@ -20,6 +20,15 @@ def spare_threads(shape: tuple[int, ...]) -> int:
         The number of threads before, to be restored.
     """
     before = torch.get_num_threads()
-    if math.prod(shape) < _TINY and "OMP_NUM_THREADS" not in os.environ:
+    if _tiny(shape):
         torch.set_num_threads(1)
     return before
+
+
+def spare_cores(shape: tuple[int, ...]) -> int:
+    """Cores that stand idle beside the one thread of `spare_threads`; none where it leaves threads as they are."""
+    return len(os.sched_getaffinity(0)) - 1 if _tiny(shape) and hasattr(os, "sched_getaffinity") else 0
+
+
+def _tiny(shape: tuple[int, ...]) -> bool:
+    return math.prod(shape) < _TINY and "OMP_NUM_THREADS" not in os.environ

@@ -8,7 +8,7 @@ import pytest
 SCRIPT = """
 import resource, sys
 import numpy as np
-from engram.allocation import keep_freed_memory
+from engram.engines.allocation import keep_freed_memory
 done = keep_freed_memory() if sys.argv[1] == "keep" else None
 block = lambda: np.ones(4_000_000)
 block()
