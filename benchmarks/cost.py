@@ -31,6 +31,7 @@ from engram.distillation.methods.gradient_matching import GradientMatching
 from engram.distillation.methods.performance_matching import PerformanceMatching
 from engram.distillation.methods.trajectory_matching import TrajectoryMatching
 from engram.distillation.published import PUBLISHED
+from engram.engines.allocation import keep_freed_memory
 from engram.evaluation.scores import summarise
 from engram.evaluation.variants import plain
 from engram.learning.fitting import fit, outputs
@@ -240,6 +241,7 @@ def show() -> None:
 
 
 if __name__ == "__main__":
+    keep_freed_memory()
     if sys.argv[1:2] == ["run"] and len(sys.argv) > 2:
         run(sys.argv[2], sys.argv[3:])
     elif sys.argv[1:] == ["show"]:

@@ -35,6 +35,14 @@ def test_inside_a_map_and_inside_a_gradient():
     same(torch.autograd.grad(steep(grad_and_value)(y), y)[0], second)
 
 
+def test_what_the_first_argument_was_made_of_is_held():
+    """The derivative in x of f(x, g(x)) is that of its first place alone."""
+    x = torch.tensor([0.5, 2.0], requires_grad=True)
+    first, _ = grad_and_value(lambda a, b: (a.square() * b).sum())(x, x.exp())
+    same(first, 2 * x * x.exp())
+    same(torch.autograd.grad(first.sum(), x)[0], torch.autograd.grad((2 * x * x.exp()).sum(), x)[0])
+
+
 def test_without_gradients_around():
     with torch.no_grad():
         same(grad_and_value(loss)(X, Y), reference(loss)(X, Y))

@@ -11,6 +11,7 @@ from typing import Any, Protocol, Self
 import torch
 from torch import Tensor
 from torch.func import grad, vjp
+from torch.utils._pytree import tree_leaves
 
 from ..errors import SettingError
 from ..numerics.derivatives import grad_and_value
@@ -117,9 +118,7 @@ class Unroll:
                 state = inner(moved, state)
             return outer(moved, state)
 
-        # Networks that are constants leave nothing inside to be differentiated.
-        differentiated = torch.func.grad_and_value if self._window else grad_and_value
-        grads, value = differentiated(outcome)(free)
+        grads, value = grad_and_value(outcome)(free)
         return grads, value
 
 
@@ -129,18 +128,20 @@ def _backwards(inner: Inner, outer: OuterLoss, free: Params, start: State, windo
     for _ in range(window):
         path.append(_detached(inner(free, path[-1])))
 
-    def last(moved: Params, parts: Any) -> Tensor:
-        return outer(moved, _joined(parts, path[-1]))
+    def last(both: tuple[Params, Any]) -> Tensor:
+        return outer(both[0], _joined(both[1], path[-1]))
 
-    (total, adjoint), value = torch.func.grad_and_value(last, argnums=(0, 1))(free, _parts(path[-1]))
+    (total, adjoint), value = grad_and_value(last)((free, _parts(path[-1])))
     for state in reversed(path[:-1]):
 
-        def step(moved: Params, parts: Any, state: State = state) -> Any:
-            return _parts(inner(moved, _joined(parts, state)))
+        def along(both: tuple[Params, Any], state: State = state, adjoint: Any = adjoint) -> Tensor:
+            ends = tree_leaves(_parts(inner(both[0], _joined(both[1], state))))
+            return torch.stack(
+                [(end * slope).sum() for end, slope in zip(ends, tree_leaves(adjoint), strict=True)]
+            ).sum()
 
-        found: Any = vjp(step, free, _parts(state))
-        pulled, adjoint = found[1](adjoint)
-        total = {key: (total[key] + pulled[key]).detach() for key in total}
+        (pulled, adjoint), _ = grad_and_value(along)((free, _parts(state)))
+        total = {key: total[key] + pulled[key] for key in total}
     return total, value
 
 

@@ -14,10 +14,11 @@ def grad_and_value(function: Callable[..., Tensor]) -> Callable[..., tuple[Any, 
     r"""The gradient of a number in the first argument, and the number: :math:`x, y \mapsto (\nabla_x f(x, y),\ f(x, y))`.
 
     As `torch.func.grad_and_value`, which it calls inside another transform (`vmap`, `grad`). Outside of any, a plain backward pass does the same
-    without the cost of a transform for each operation: a third of an outer step on small data.
+    without the cost of a transform for each operation: a third of an outer step on small data. It can be differentiated again in whatever
+    argument requires a gradient.
 
     Args:
-        function: of tensors, or mappings of them, to a tensor of one number. Tensors that it does not get as arguments are constants.
+        function: of tensors, or mappings of them, to a tensor of one number. What it does not get as arguments are constants.
 
     Returns:
         A function of the same arguments; gradients have the structure of the first.
@@ -28,18 +29,21 @@ def grad_and_value(function: Callable[..., Tensor]) -> Callable[..., tuple[Any, 
     """
 
     def found(first: Any, *others: Any) -> tuple[Any, Tensor]:
-        felt = torch.is_grad_enabled() and any(
-            isinstance(leaf, Tensor) and leaf.requires_grad for leaf in tree_leaves((first, others))
-        )
-        if felt or _transformed():
+        if _transformed():
             result: tuple[Any, Tensor] = torch.func.grad_and_value(function)(first, *others)
             return result
+        again = torch.is_grad_enabled() and any(
+            isinstance(leaf, Tensor) and leaf.requires_grad for leaf in tree_leaves((first, others))
+        )
         leaves, structure = tree_flatten(first)
-        moved = [leaf.detach().requires_grad_() for leaf in leaves]
+        # A view: what else depends on the same tensor is not differentiated.
+        moved = [
+            leaf.view_as(leaf) if again and leaf.requires_grad else leaf.detach().requires_grad_() for leaf in leaves
+        ]
         with torch.enable_grad():
             value = function(tree_unflatten(moved, structure), *others)
-            grads = torch.autograd.grad(value, moved, allow_unused=True, materialize_grads=True)
-        return tree_unflatten(list(grads), structure), value.detach()
+            grads = torch.autograd.grad(value, moved, create_graph=again, allow_unused=True, materialize_grads=True)
+        return tree_unflatten(list(grads), structure), value if again else value.detach()
 
     return found
 

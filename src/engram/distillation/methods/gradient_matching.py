@@ -6,7 +6,7 @@ from typing import Literal
 
 import torch
 from torch import Tensor
-from torch.func import grad, grad_and_value, vmap
+from torch.func import vmap
 from torch.utils._pytree import tree_map
 
 from ...data.problem import Problem
@@ -16,6 +16,7 @@ from ...learning.gradients import mean_loss
 from ...learning.network import Model, large_image
 from ...learning.readout import refit
 from ...learning.training import Loss, Ridge, Training
+from ...numerics.derivatives import grad_and_value
 from ...numerics.distances import Grain, cosine_distance
 from ...numerics.optimizers import Params
 from ...samples.canvas import Canvas
@@ -138,7 +139,11 @@ def _gradients(
     """
 
     def one(network: Params, x: Tensor, y: Tensor, w: Tensor | None, half: bool = False) -> Params:
-        return grad(lambda p: mean_loss(loss, model.outputs(p, x, half=half) / temperature, y, w))(network)
+        def mean(learning: Params, x: Tensor, y: Tensor, w: Tensor | None) -> Tensor:
+            return mean_loss(loss, model.outputs(learning, x, half=half) / temperature, y, w)
+
+        grads: Params = grad_and_value(mean)(network, x, y, w)[0]
+        return grads
 
     x, y, w = batches
     if large_image(x.shape[2:]) and x.device.type == "cpu":

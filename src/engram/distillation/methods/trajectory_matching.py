@@ -14,6 +14,7 @@ from ...learning.experts import Experts
 from ...learning.gradients import mean_loss
 from ...learning.network import Model
 from ...learning.training import Loss, Training
+from ...numerics.derivatives import grad_and_value
 from ...numerics.optimizers import SGD, Params
 from ...random import stream
 from ...samples.canvas import Canvas
@@ -167,10 +168,10 @@ class _Student:
         )
         x = drawn(samples.inputs)
 
-        def inner(theta: Params) -> Tensor:
-            return mean_loss(self.loss, self.model.outputs(theta, x, training=True), samples.targets)
+        def inner(theta: Params, inputs: Tensor, targets: Tensor) -> Tensor:
+            return mean_loss(self.loss, self.model.outputs(theta, inputs, training=True), targets)
 
-        grads = torch.func.grad(inner)(params)
+        grads, _ = grad_and_value(inner)(params, x, samples.targets)
         rate = free["log_rate"].exp()
         moved = {key: params[key] - rate * grads[key] for key in params}
         return moved, replace(moments, count=moments.count + 1)
