@@ -258,7 +258,7 @@ def test_budgets_are_checked_against_the_data(wine, diabetes):
         (Items(2), wine, "at least 3"),
         (Items(1000), wine, "there are 114 training rows"),
         (PerClass(100), wine, "ask for fewer"),
-        (PerClass(1), diabetes, "regression target has no classes"),
+        (PerClass(1), diabetes, "read as a number and has no classes"),
         (Bytes(10), wine, "hold 0 items"),
     ]:
         with pytest.raises(BudgetError, match=message):

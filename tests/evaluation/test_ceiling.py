@@ -7,7 +7,7 @@ import torch
 from engram.data.problem import Problem
 from engram.distillation import buffers
 from engram.distillation.buffers import missing
-from engram.evaluation.ceiling import full_networks, full_recipe, full_steps, train_full
+from engram.evaluation.ceiling import full_networks, full_recipe, full_steps, train_full, train_tuned
 from engram.learning.fitting import fit
 from engram.learning.networks.convnet import ConvNet
 from engram.learning.networks.mlp import MLP
@@ -62,3 +62,11 @@ def test_rows_are_left_out_as_if_each_were(wine):
     assert left_out_error(fitted.features(x), y, penalty) == pytest.approx(
         float(torch.stack(gaps).square().mean()), rel=1e-4
     )
+
+
+def test_ranks_alone_say_nothing_of_recall():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(300, 3))
+    problem = Problem.from_arrays(x, (x[:, 0] + 0.5 * rng.normal(size=300) > 0).astype(int))
+    assert len(train_tuned(problem).recall) == 2
+    assert train_tuned(problem.scored_by("AUROC")).recall == ()

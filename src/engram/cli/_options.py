@@ -13,6 +13,7 @@ __all__ = [
     "engine_options",
     "force_option",
     "json_option",
+    "listed",
     "panel_options",
     "seed_option",
     "source_options",
@@ -71,7 +72,7 @@ def _several(context: click.Context, parameter: click.Parameter, given: tuple[st
     return given or None
 
 
-def _listed(context: click.Context, parameter: click.Parameter, given: str | None) -> tuple[str, ...] | None:
+def listed(context: click.Context, parameter: click.Parameter, given: str | None) -> tuple[str, ...] | None:
     return None if given is None else tuple(name.strip() for name in given.split(",") if name.strip())
 
 
@@ -92,14 +93,14 @@ def source_options(function: Callable[..., Any]) -> Callable[..., Any]:
             callback=_kinds,
             help="What a column is: number, category, date, text, id or constant (left out); inferred if absent; repeat.",
         ),
-        click.option("--columns", metavar="A,B,...", callback=_listed, help="The only inputs; all columns if absent."),
+        click.option("--columns", metavar="A,B,...", callback=listed, help="The only inputs; all columns if absent."),
         click.option(
             "--drop", multiple=True, metavar="COLUMN", callback=_several, help="A column that is no input; repeat."
         ),
         click.option(
             "--classes",
             metavar="A,B,...",
-            callback=_listed,
+            callback=listed,
             help="The only classes; rows of others are left out. All if absent.",
         ),
         click.option(

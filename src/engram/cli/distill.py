@@ -167,6 +167,15 @@ def command(
     conclude(outcome.verdict, strict)
 
 
+def _share(own: int, data: int) -> str:
+    """How large an engram is beside its data."""
+    return (
+        f"1/{data / own:.0f}"
+        if data >= 1.5 * own
+        else f"{own / data:.1f} times as large: a smaller budget, or more data"
+    )
+
+
 def _show(outcome: Any) -> None:
     memory, problem, seconds = outcome.engram, outcome.problem, outcome.seconds
     if outcome.scores:
@@ -179,7 +188,7 @@ def _show(outcome: Any) -> None:
     ]
     click.echo(
         f"{outcome.file}: {memory.bytes:,} bytes of samples and preprocessing stand for {problem.bytes:,} bytes of data "
-        f"(1/{problem.bytes / memory.bytes:.0f}){'; ' if spent else ''}{', '.join(spent)}"
+        f"({_share(memory.bytes, problem.bytes)}){'; ' if spent else ''}{', '.join(spent)}"
     )
     if outcome.scores:
         ours, full = seconds["train_engram"], seconds["train_full"]

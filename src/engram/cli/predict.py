@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from ._options import force_option, json_option, seed_option
+from ._options import force_option, json_option, listed, seed_option
 from ._terminal import emit, say
 
 
@@ -19,6 +19,16 @@ from ._terminal import emit, say
 )
 @click.option("--proba", is_flag=True, help="Probabilities of the classes as well.")
 @click.option("--id", "ids", metavar="COLUMN", help="A column of NEW that is written beside each prediction.")
+@click.option(
+    "--series-id", metavar="COLUMN", help="Of a table with one point a row: the column that tells series apart."
+)
+@click.option("--time", metavar="COLUMN", help="Of a table with one point a row: the column that orders them.")
+@click.option(
+    "--columns",
+    metavar="A,B,...",
+    callback=listed,
+    help="The channels of a table with one point a row; all numbers if absent.",
+)
 @click.option("--out", type=click.Path(path_type=Path), help="CSV file to write; standard output if absent.")
 @seed_option
 @force_option
@@ -30,6 +40,9 @@ def command(
     encoder: str | None,
     proba: bool,
     ids: str | None,
+    series_id: str | None,
+    time: str | None,
+    columns: tuple[str, ...] | None,
     out: Path | None,
     seed: int,
     force: bool,
@@ -37,11 +50,13 @@ def command(
 ) -> None:
     """Predict for the rows, texts or images in NEW with a network replayed from FILE, or with the one that FILE holds.
 
-    NEW is a .csv, .parquet, .jsonl or .npz file, or a folder of images or texts; columns that are not inputs are ignored.
+    NEW is a .csv, .parquet, .jsonl or .npz file, or a folder of images or texts; columns that are not inputs are ignored. Of a table
+    that is one long series, what follows its last row is predicted.
     """
     import pandas as pd
 
     from ..data.encoder import open_encoder
+    from ..data.preprocessing.series import Series
     from ..data.source import raw_inputs
     from ..memory.engram import load
     from ..memory.files import check_writable, replace_file
@@ -62,7 +77,12 @@ def command(
     shape = preprocessing.shape
     table = raw_inputs(new, shape[-1] if len(shape) == 3 and shape[-1] == shape[-2] else None)
     named = _named(table, ids, new)
-    raw = _inputs(preprocessing, {} if ready else source.provenance, table, ids)
+    if hasattr(table, "columns") and isinstance(preprocessing, Series):
+        raw, named = _series(table, named, preprocessing, series_id, time, columns or ())
+    elif series_id or time or columns:
+        raise click.UsageError("--series-id, --time and --columns are for tables of series")
+    else:
+        raw = _inputs(preprocessing, {} if ready else source.provenance, table)
     if hasattr(preprocessing, "unseen"):
         for column, count in preprocessing.unseen(raw).items():
             say(f"note: column {column!r} holds in {count} rows what no training row held")
@@ -77,9 +97,9 @@ def command(
         emit(found)
         return
     several = getattr(model.target, "names", ()) if predictions.ndim > 1 else ("",)
-    columns = predictions.T if predictions.ndim > 1 else [predictions]
+    each = predictions.T if predictions.ndim > 1 else [predictions]
     frame = pd.DataFrame(
-        named | {f"prediction {name}".strip(): list(values) for name, values in zip(several, columns, strict=True)}
+        named | {f"prediction {name}".strip(): list(values) for name, values in zip(several, each, strict=True)}
     )
     if chances is not None:
         frame = frame.assign(**{f"probability {cls}": chances[:, k] for k, cls in enumerate(model.classes_)})
@@ -104,26 +124,41 @@ def _named(table: Any, ids: str | None, new: str) -> dict[str, Any]:
     return {ids: table[ids]}
 
 
-def _points(raw: Any, series: Any) -> Any:
-    """The columns of numbers of a wide table, one point each, in order."""
-    from ..errors import DataError
+def _series(
+    table: Any, named: dict[str, Any], series: Any, series_id: str | None, time: str | None, columns: tuple[str, ...]
+) -> tuple[Any, dict[str, Any]]:
+    """The series of a table, and what stands beside each: one point a row (many series, or one long one), or one series a row."""
+    import pandas as pd
 
-    points = raw.select_dtypes("number")
-    if series.channels > 1 or points.shape[1] != series.length:
+    from ..data.series import from_long, sorted_by
+    from ..errors import DataError, UnknownNameError, nearest
+
+    for name in (series_id, time, *columns):
+        if name is not None and name not in table:
+            raise UnknownNameError(f"column {name!r} is not in the table; {nearest(name, map(str, table.columns))}")
+    apart = {*named, series_id, time}
+    channels: list[Any] = list(columns) or [name for name in table.select_dtypes("number") if name not in apart]
+    if series_id is None and time is None and not columns and series.channels == 1 and len(channels) == series.length:
+        return table[channels].to_numpy(), named
+    if len(channels) != series.channels:
         raise DataError(
-            f"the table has {points.shape[1]} columns of numbers; the engram is of series of {series.channels} channels of "
-            f"{series.length} points: drop the others, or give an .npz with x (N, channels, T)"
+            f"the table has {len(channels)} columns of numbers ({', '.join(map(str, channels[:5]))}{', ...' * (len(channels) > 5)}); the engram is "
+            f"of series of {series.channels} channels of {series.length} points: with one point a row name the channels (--columns A,B) and "
+            "what tells series apart (--series-id COLUMN), or give an .npz with x (N, channels, T)"
         )
-    return points.to_numpy()
+    if series_id is not None:
+        found, ids = from_long(table, series_id, time, channels)
+        return found, {series_id: pd.Series(ids)}
+    rows = table if time is None else sorted_by(table, time, "the table")
+    if len(rows) < series.length:
+        raise DataError(f"the table has {len(rows)} rows; the engram sees {series.length} points at once: give as many")
+    return rows[channels].to_numpy(dtype=float)[None, -series.length :].swapaxes(1, 2), {}
 
 
-def _inputs(preprocessing: Any, known: Mapping[str, Any], raw: Any, ids: str | None) -> Any:
+def _inputs(preprocessing: Any, known: Mapping[str, Any], raw: Any) -> Any:
     """A table's columns by the names that exports give them, for plain numbers that know no table."""
-    from ..data.preprocessing.series import Series
     from ..data.preprocessing.vectors import Vectors
 
-    if hasattr(raw, "columns") and isinstance(preprocessing, Series):
-        return _points(raw if ids is None else raw.drop(columns=ids), preprocessing)
     if not hasattr(raw, "columns") or not isinstance(preprocessing, Vectors):
         return raw
     names = list(known.get("input_names") or [f"x_{k}" for k in range(preprocessing.shape[0])])

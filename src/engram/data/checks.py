@@ -22,6 +22,7 @@ __all__ = [
     "pair",
     "require_finite",
     "require_one_level",
+    "require_single",
     "single",
     "two_of",
 ]
@@ -48,14 +49,30 @@ def require_finite(raw: np.ndarray, what: str) -> None:
             raise DataError(f"{what} have NaN or infinite values, first in row {row}: remove or fill those rows")
 
 
-def single(raw: np.ndarray, what: str) -> torch.Tensor:
-    """The array in single precision, refusing what has no place there."""
+def require_single(raw: np.ndarray, what: str) -> None:
+    """Refuse NaN, infinite values, and those beyond single precision, naming the first row."""
+    if raw.dtype.kind != "f":
+        return
+    most = float(np.finfo(np.float32).max)
+    for start in range(0, len(raw), BATCH):
+        size = np.abs(raw[start : start + BATCH]).reshape(len(raw[start : start + BATCH]), -1)
+        for bad, how in (
+            (~np.isfinite(size), "have NaN or infinite values, first in row {}: remove or fill those rows"),
+            (size > most, "are too large for single precision, first in row {}: rescale them"),
+        ):
+            if bad.any():
+                raise DataError(f"{what} {how.format(start + int(bad.any(1).argmax()))}")
+
+
+def single(raw: np.ndarray, what: str, numbers: Sequence[Any] | None = None) -> torch.Tensor:
+    """The array in single precision, refusing what has no place there; `numbers` are those of its rows, where others than 0, 1, ..."""
     with np.errstate(over="ignore"):
         narrow = np.ascontiguousarray(raw, dtype=np.float32)
     if narrow.size:
         bad = np.isinf(narrow.max()) or np.isinf(narrow.min())
         if bad:
-            row = int(np.isinf(narrow).reshape(len(narrow), -1).any(1).argmax())
+            place = int(np.isinf(narrow).reshape(len(narrow), -1).any(1).argmax())
+            row = place if numbers is None else numbers[place]
             raise DataError(f"{what} are too large for single precision, first in row {row}: rescale them")
     return torch.from_numpy(narrow)
 

@@ -68,9 +68,12 @@ def stack(pictures: Iterable[tuple[str, Path | BinaryIO]], count: int, size: int
             require_ram(count * pixels.size, f"{count} images like {name}")
             images = np.empty((count, *pixels.shape), dtype=np.uint8)
         if pixels.shape != images.shape[1:]:
+            side, why = 64, ""
+            if pixels.shape[:2] == images.shape[1:3]:
+                side, why = max(pixels.shape[:2]), "one in colour, one grey; "
             raise DataError(
                 f"{name} is {pixels.shape} (height, width, channels) and {first} is {images.shape[1:]}: "
-                "pass --size 64 to scale all to one, or resize them yourself"
+                f"{why}pass --size {side} to scale all to one, or convert them yourself"
             )
         images[place] = pixels
     assert images is not None

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ..errors import DataError, SettingError, UnknownNameError, nearest
-from .checks import check_task, is_classification, joined_texts, pair, two_of
+from .checks import check_task, is_classification, joined_texts, pair, require_single, two_of
 from .columns.kinds import Kind, kinds_of
 from .division import SELECT_MOST, SELECT_SHARE, TEST_SHARE, divide, hold_out, require_filled, shared_rows
 from .metrics import Metric
@@ -17,7 +17,7 @@ from .preprocessing import Preprocessing
 from .preprocessing.columns import Columns
 from .preprocessing.encoded import Encoded
 from .preprocessing.pixels import Pixels
-from .preprocessing.series import Series
+from .preprocessing.series import Series, require_series
 from .preprocessing.vectors import Vectors
 from .reading import Reading, checked, named_splits, require_known, targets_of
 from .series import kind_of
@@ -48,6 +48,11 @@ def pose_arrays(
     check_task(task)
     x, y = pair(x, y, "data")
     kind, read = kind_of(x, kind, names)
+    # Before rows are divided, while their numbers are those of the caller.
+    if kind == "series":
+        require_series(x)
+    elif not isinstance(x, pd.DataFrame) and kind != "text":
+        require_single(x, "images" if kind == "images" else "inputs")
     if task == "classification" and y.ndim != 1:
         raise DataError(f"targets have shape {y.shape}: give one label per row, for instance y.argmax(1)")
     classify = is_classification(y) if task is None else task == "classification"
@@ -87,7 +92,7 @@ def pose_frame(frame: pd.DataFrame, test: pd.DataFrame | None, how: Reading, nam
             )
         rows["test"] = np.arange(len(frame), len(frame) + len(held))
         frame = pd.concat([frame, held[list(frame.columns)]])
-    frame = frame.reset_index(drop=True)
+    numbers, frame = frame.index, frame.reset_index(drop=True)
     y, classify, binary = targets_of(frame, how)
     if test is not None and classify:
         require_known(y[rows["train"]], y[rows["test"]])
@@ -95,7 +100,8 @@ def pose_frame(frame: pd.DataFrame, test: pd.DataFrame | None, how: Reading, nam
     x = x[[c for c in x.columns if c not in how.drop and (not how.columns or c in how.columns)]]
     if x.shape[1] == 0:
         raise DataError(f"the table has no column besides {', '.join(how.target)}: there is nothing to learn from")
-    # Rows of a test table are told by their own numbers, when they are encoded.
+    # What is wrong is told by a row's number in its own file.
+    x = x.set_axis(numbers)
     own = x if test is None else x.iloc[rows["train"]]
     kinds = kinds_of(own, {name: kind for name, kind in how.kinds.items() if name in x})
     groups = None if how.group is None else frame[how.group]

@@ -10,7 +10,7 @@ import pandas as pd
 
 from ..errors import DataError, SettingError, UnknownNameError, nearest
 from .problem import Problem
-from .series import check_times, forecast_splits, from_long
+from .series import forecast_splits, from_long, sorted_by
 from .targets import Numbers, Target
 
 __all__ = ["Layout", "forecast", "forecast_channels", "posed", "series_of"]
@@ -234,16 +234,7 @@ def _long_series(frame: pd.DataFrame, test: pd.DataFrame | None, how: Layout, na
         raise SettingError("the table is one long series: how many points are seen? Pass --window")
     channels = how.channels(frame, ())
     if how.time is not None:
-        times = frame[how.time]
-        if times.isna().any():
-            raise DataError(f"column {how.time!r} is missing in row {int(times.isna().to_numpy().argmax())}")
-        if not pd.api.types.is_numeric_dtype(times):
-            try:
-                frame = frame.assign(**{how.time: pd.to_datetime(times, format="mixed")})
-            except (ValueError, TypeError) as error:
-                raise DataError(f"column {how.time!r} holds no times ({str(error).splitlines()[0]})") from error
-        frame = frame.sort_values(how.time, kind="stable")
-        check_times(frame[how.time], "the table")
+        frame = sorted_by(frame, how.time, "the table")
     values = frame[channels].to_numpy(dtype=np.float64).T
     if np.isnan(values).any():
         channel, place = (int(k) for k in np.argwhere(np.isnan(values))[0])

@@ -8,7 +8,7 @@ import pandas as pd
 
 from ..errors import DataError, SettingError
 
-__all__ = ["forecast_splits", "from_long", "kind_of"]
+__all__ = ["forecast_splits", "from_long", "kind_of", "sorted_by"]
 
 _KINDS = ("rows", "series", "images", "text")
 
@@ -159,6 +159,25 @@ def from_long(
     for row, part in enumerate(parts):
         padded[row, :, : part.shape[1]] = part
     return padded, list(groups)
+
+
+def sorted_by(frame: pd.DataFrame, time: str, where: str) -> pd.DataFrame:
+    """The rows of one long series in the order of a column of times or numbers.
+
+    Raises:
+        DataError: no time, a gap, equal times.
+    """
+    times = frame[time]
+    if times.isna().any():
+        raise DataError(f"column {time!r} is missing in row {times.index[int(times.isna().to_numpy().argmax())]}")
+    if not pd.api.types.is_numeric_dtype(times):
+        try:
+            frame = frame.assign(**{time: pd.to_datetime(times, format="mixed")})
+        except (ValueError, TypeError) as error:
+            raise DataError(f"column {time!r} holds no times ({str(error).splitlines()[0]})") from error
+    frame = frame.sort_values(time, kind="stable")
+    check_times(frame[time], where)
+    return frame
 
 
 def check_times(times: pd.Series, where: str) -> None:

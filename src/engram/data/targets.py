@@ -55,9 +55,9 @@ class Classes:
         """Labels to class numbers (N,)."""
         index = {name: k for k, name in enumerate(self.names)}
         words = [_class_name(v) for v in np.asarray(raw).tolist()]
-        for row, word in enumerate(words):
+        for word in words:
             if word not in index:
-                raise UnknownNameError(f"row {row}: label {word!r} is not a class; {nearest(word, self.names)}")
+                raise UnknownNameError(f"label {word!r} is not a class; {nearest(word, self.names)}")
         return torch.tensor([index[word] for word in words], dtype=torch.int64)
 
     def scores(self, targets: Tensor) -> Tensor:

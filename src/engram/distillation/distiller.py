@@ -13,6 +13,7 @@ from ..errors import DivergenceError
 from ..learning.network import Network
 from ..learning.training import Training
 from ..memory.engram import Engram
+from ..memory.provenance import TIME_OVER
 from ..samples.budget import Budget, Precision
 from ..samples.spending import capped
 from ..spec import render
@@ -98,6 +99,12 @@ def distill(
     return engram_of(final, plan, problem)
 
 
+def _cut(final: Run, plan: Plan) -> list[str]:
+    """What is said of a run whose time was over before its steps were."""
+    over = final.status == "running" and final.step < plan.method.steps
+    return [f"{TIME_OVER} {final.step:,} of {plan.method.steps:,} outer steps"] * over
+
+
 def _warnings(final: Run) -> list[str]:
     values = [value for _, _, value in final.history]
     if len(values) < 2 or not max(values[1:]) < values[0] or final.best_score != values[0]:
@@ -123,7 +130,7 @@ def engram_of(final: Run, plan: Plan, problem: Problem) -> Engram:
         "data_bytes": problem.bytes,
         "input_names": list(problem.names),
         "rank": problem.rank,
-        "notes": [*problem.notes, *capped(problem, plan.budget), *_warnings(final)],
+        "notes": [*problem.notes, *capped(problem, plan.budget), *_warnings(final), *_cut(final, plan)],
         "select_score": final.best_score if np.isfinite(final.best_score) else None,
         "history": [
             [step, *(value if np.isfinite(value) else None for value in (loss, v))] for step, loss, v in final.history

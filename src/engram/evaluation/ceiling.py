@@ -14,7 +14,7 @@ from sklearn.exceptions import ConvergenceWarning
 from threadpoolctl import threadpool_limits
 from torch import Tensor
 
-from ..data.metrics import recalls, score
+from ..data.metrics import Metric, recalls, score
 from ..data.preprocessing.vectors import Vectors
 from ..data.problem import Problem
 from ..data.split import Split
@@ -274,7 +274,9 @@ def _best(models: list[Any], problem: Problem, most: int, seed: int, name: str) 
 
 def _tuned(model: Any, problem: Problem, select: Split, test: Split, note: str) -> Tuned:
     said, targets = said_by(model, problem, test), test.targets.cpu()
-    recall = tuple(recalls(said, targets).tolist()) if problem.classes else ()
+    # Who was chosen by ranks alone need not tell classes apart at the usual threshold.
+    judged = problem.classes and problem.metric is not Metric.AUROC
+    recall = tuple(recalls(said, targets).tolist()) if judged else ()
     return Tuned(score_estimator(model, problem, select), float(score(problem.metric, said, targets)), note, recall)
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from ..data.metrics import Metric
+from ..memory.provenance import TIME_OVER
 from .scores import Scores, sign, summarise
 
 __all__ = ["Verdict", "verdict"]
@@ -93,6 +94,8 @@ def _called(name: str) -> str:
 def _advice(provenance: Mapping[str, Any]) -> str:
     history = [(step, value) for step, _, value in provenance.get("history", []) if value is not None]
     if len(history) > 1 and max(history, key=lambda one: one[1])[0] == history[-1][0]:
+        if any(str(note).startswith(TIME_OVER) for note in provenance.get("notes", ())):
+            return "validation still rose when time was over: give more --time, or more samples (engram plan)"
         return (
             f"validation still rose at the last step: try --steps {2 * history[-1][0]}, or more samples (engram plan)"
         )

@@ -11,7 +11,10 @@ import torch
 
 from .. import __version__
 
-__all__ = ["code_version", "hardware"]
+__all__ = ["TIME_OVER", "code_version", "hardware"]
+
+TIME_OVER = "time was over after"
+"""How the note of a run begins that took fewer steps than it was asked for."""
 
 
 @cache

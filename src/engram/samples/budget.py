@@ -2,6 +2,7 @@
 
 import enum
 from dataclasses import dataclass
+from numbers import Integral
 
 from ..data.room import bytes_of
 from ..errors import BudgetError
@@ -40,7 +41,7 @@ class Items:
     count: int
 
     def __post_init__(self) -> None:
-        _positive(self.count, "items")
+        object.__setattr__(self, "count", _positive(self.count, "items"))
 
     def __str__(self) -> str:
         return f"{self.count} items"
@@ -69,7 +70,7 @@ class PerClass:
     count: int
 
     def __post_init__(self) -> None:
-        _positive(self.count, "per class")
+        object.__setattr__(self, "count", _positive(self.count, "per class"))
 
     def __str__(self) -> str:
         return f"{self.count} per class"
@@ -77,7 +78,9 @@ class PerClass:
     def counts(self, classes: int | None, item_bytes: int) -> tuple[int, ...]:
         """Samples per class."""
         if classes is None:
-            raise BudgetError("a regression target has no classes: give the budget in items or bytes")
+            raise BudgetError(
+                "the target is read as a number and has no classes: give the budget in items or bytes, or pass --task classification (task='classification')"
+            )
         return (self.count,) * classes
 
 
@@ -99,7 +102,7 @@ class Bytes:
     size: int
 
     def __post_init__(self) -> None:
-        _positive(self.size, "bytes")
+        object.__setattr__(self, "size", _positive(self.size, "bytes"))
 
     def __str__(self) -> str:
         return f"{self.size} bytes"
@@ -141,8 +144,10 @@ def parse_size(text: str) -> int:
     return found
 
 
-def _positive(count: int, name: str) -> None:
-    if isinstance(count, bool) or not isinstance(count, int):
+def _positive(count: int, name: str) -> int:
+    """The count as Python's own; NumPy's are taken too."""
+    if isinstance(count, bool) or not isinstance(count, Integral):
         raise BudgetError(f"{name} is {count!r}: ask for a whole number")
     if count < 1:
         raise BudgetError(f"{name} is {count}: ask for at least 1")
+    return int(count)

@@ -40,7 +40,7 @@ Train = Callable[[Problem, Network, list[int], int, Callable[[float], None] | No
 
 
 @contextmanager
-def trained_ahead(plan: Plan, problem: Problem, protocol: Protocol | None) -> Iterator[Train]:
+def trained_ahead(plan: Plan, problem: Problem, protocol: Protocol | None) -> Iterator[Train | None]:
     """`train_full`, begun at once in a process of its own for what judging will ask, where a core is free for it.
 
     Both use one thread, so that the networks are those of this process, bit for bit. What cannot be sent, or fails there, is done here
@@ -52,7 +52,7 @@ def trained_ahead(plan: Plan, problem: Problem, protocol: Protocol | None) -> It
         protocol: by which it will be judged; None where it will not.
 
     Yields:
-        A function with the arguments of `train_full`.
+        A function with the arguments of `train_full`; None where nothing was begun.
     """
     network, seeds, steps = plan.training.network, list(range(protocol.seeds if protocol else 0)), full_steps(problem)
     if protocol is not None and protocol.full_steps is not None:
@@ -63,16 +63,16 @@ def trained_ahead(plan: Plan, problem: Problem, protocol: Protocol | None) -> It
         of: Problem, by: Network, starts: list[int], most: int, watch: Callable[[float], None] | None = None
     ) -> Full:
         same = of is problem and (by, list(starts), most) == (network, seeds, steps)
-        found = _ended(*begun) if begun is not None and same else None
+        found = _ended(*begun) if begun and same else None
         if found is None:
             return train_full(of, by, starts, most, watch=watch)
         params, select, seconds, loss = found
         return Full(Fitted(model_of(by, of.task), params), select, seconds, loss)
 
     try:
-        yield train
+        yield train if begun else None
     finally:
-        if begun is not None:
+        if begun:
             process, result = begun
             process.kill()
             process.wait()

@@ -127,8 +127,6 @@ class Distilling:
                     plan.method.steps,
                 )
             raise
-        if current.status == "running" and current.step < plan.method.steps:
-            LOGGER.info("%g seconds are over: %s of %s outer steps were taken", self.seconds, current.step, total)
         if current.step < total:
             self.watch(Progress("distilling", 1.0))
         with never_fatal("the run folder could not be written"):

@@ -107,7 +107,7 @@ def dates_of(column: pd.Series, name: str, form: str = "") -> pd.Series:
         if wrong.any():
             row = int(wrong.argmax())
             raise DataError(
-                f"column {name!r} holds {column.iloc[row]!r} in row {row} where a date ({form}) is expected: mend or empty it, "
+                f"column {name!r} holds {column.iloc[row]!r} in row {column.index[row]} where a date ({form}) is expected: mend or empty it, "
                 f"or read the column otherwise (--column {name}=category)"
             )
         column = found
@@ -165,7 +165,7 @@ def _kind_of_words(column: pd.Series, words: pd.Series, name: str) -> Kind:
         wrong = (pd.to_numeric(whole, errors="coerce").isna() & whole.notna()).to_numpy()
         row = int(wrong.argmax())
         raise DataError(
-            f"column {name!r} holds {column.iloc[row]!r} in row {row} and numbers elsewhere: mend or empty it, or read the "
+            f"column {name!r} holds {column.iloc[row]!r} in row {column.index[row]} and numbers elsewhere: mend or empty it, or read the "
             f"column as --column {name}=category"
         )
     if numbers.all() and words.nunique() > _FEW and not words.str.match(r"0\d").any():

@@ -199,7 +199,7 @@ class Columns:
                 blocks.append((values - mean) / std)
             else:
                 raise UnknownNameError(f"column {column.name!r} is missing; {nearest(column.name, frame.columns)}")
-        return single(np.concatenate(blocks, axis=1).astype(np.float64), "the table's columns")
+        return single(np.concatenate(blocks, axis=1).astype(np.float64), "the table's columns", frame.index)
 
     def unseen(self, raw: pd.DataFrame) -> dict[str, int]:
         """Rows of each category's column whose value the training rows did not hold, where there are any."""
@@ -281,10 +281,10 @@ def _numbers(column: pd.Series, name: str, mark: str = ".") -> np.ndarray:
         if wrong.any():
             row = int(wrong.argmax())
             raise DataError(
-                f"column {name!r} holds {column.iloc[row]!r} in row {row} where a number is expected: mend or empty it"
+                f"column {name!r} holds {column.iloc[row]!r} in row {column.index[row]} where a number is expected: mend or empty it"
             ) from error
     if np.isinf(values).any():
-        raise DataError(f"column {name!r} is infinite in row {int(np.isinf(values).argmax())}: remove or fill it")
+        raise DataError(f"column {name!r} is infinite in row {column.index[np.isinf(values)][0]}: remove or fill it")
     return np.where(np.isnan(values), np.nan, values)  # one kind of NaN: others signal when they are added
 
 

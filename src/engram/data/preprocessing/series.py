@@ -10,7 +10,7 @@ from torch import Tensor
 from ...errors import DataError
 from ..checks import BATCH, numeric, single
 
-__all__ = ["Series"]
+__all__ = ["Series", "require_series"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,6 +126,13 @@ class Series:
     def item_bytes(self, number: int) -> int:
         """One number a point."""
         return number * self.channels * self.length
+
+
+def require_series(raw: np.ndarray) -> None:
+    """Refuse gaps inside a series, infinite values, and series of fewer than two points, by row and place."""
+    found = _channelled(raw)
+    for start in range(0, len(found), BATCH):
+        _inside(found[start : start + BATCH], start)
 
 
 def _channelled(raw: np.ndarray) -> np.ndarray:
