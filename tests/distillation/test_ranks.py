@@ -32,9 +32,12 @@ def started(tmp_path, processes, *words, **environment):
         (*torchrun, "--rdzv-backend", "c10d", "--rdzv-endpoint", "127.0.0.1:0") if processes > 1 else (sys.executable,)
     )
     variables = os.environ | {"OMP_NUM_THREADS": "1"} | environment
-    return subprocess.run(
+    run = lambda: subprocess.run(  # noqa: E731
         [*command, __file__, *words], capture_output=True, text=True, cwd=tmp_path, env=variables, timeout=500
     )
+    done = run()
+    # Seldom, on a busy machine, a thread of gloo outlives its group, and C++ ends that process.
+    return run() if "terminate called without an active exception" in done.stderr else done
 
 
 @pytest.fixture(scope="module")
