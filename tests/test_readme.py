@@ -81,7 +81,7 @@ def test_the_commands_on_ones_own_data_run(tmp_path, monkeypatch, capsys):
         for line in block.splitlines()
         if line.startswith("engram ")
     ]
-    assert len(lines) == 30
+    assert len(lines) == 29
     for words in lines:
         # No cluster runs here; test_engines.py starts one.
         words = ["local" if word.startswith("ray:") else word for word in words]
