@@ -13,7 +13,6 @@ from typing import Any
 import click
 
 from .. import __version__
-from ..engines.allocation import keep_freed_memory
 from ..errors import EngramError
 
 __all__ = ["main"]
@@ -40,6 +39,10 @@ def _program() -> None:
 
     Start with: engram distill digits --per-class 1
     """
+    # Only where a command follows: help stays quick.
+    from ..engines.allocation import keep_freed_memory
+
+    keep_freed_memory()
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -47,7 +50,6 @@ def main(arguments: list[str] | None = None) -> None:
     from ._terminal import listen
 
     listen()
-    keep_freed_memory()
     if sys.stdout is None:
         # Closed by whoever called: what is printed goes nowhere.
         sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115

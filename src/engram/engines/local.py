@@ -5,9 +5,7 @@ import os
 import resource
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, wait
 from dataclasses import dataclass
-from multiprocessing import get_context
 from typing import Any
 
 from ..errors import ClusterError
@@ -57,6 +55,10 @@ class Local:
         demand: Demand,
         watch: Callable[[Sequence[Any]], None],
     ) -> Iterator[Ended]:
+        # What a command that starts no process need not load.
+        from concurrent.futures import FIRST_COMPLETED, wait
+        from multiprocessing import get_context
+
         from pebble import ProcessExpired, ProcessPool
 
         limit = demand.seconds if math.isfinite(demand.seconds) else None

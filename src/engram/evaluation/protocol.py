@@ -62,6 +62,10 @@ class Protocol:
         if self.full_steps is not None and self.full_steps < 1:
             raise SettingError(f"full_steps is {self.full_steps}: train on everything for at least one step")
 
+    def steps_on_all(self, problem: Problem) -> int:
+        """Of training on everything."""
+        return full_steps(problem) if self.full_steps is None else self.full_steps
+
 
 def evaluate(
     engram: Engram,
@@ -175,7 +179,7 @@ def _rows(
         yield "readable", _replayed(view.engram(engram), problem, training, seeds, view.bytes, note)
     if {"full", *TAUGHT} & set(missing):
         # The ceiling, and at once the rows that its networks label, so that a run cut short seldom trains it again.
-        steps = full_steps(problem) if protocol.full_steps is None else protocol.full_steps
+        steps = protocol.steps_on_all(problem)
         full = train(problem, training.network, seeds, steps, watch=lambda done: watch("full", done))
         if "full" in missing:
             yield "full", _ceiling(problem, full)

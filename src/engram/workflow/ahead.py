@@ -5,20 +5,18 @@ import pickle
 import subprocess
 import sys
 import tempfile
-import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import IO, Any
 
-import torch
+from torch import Tensor
 
 from ..data.problem import Problem
 from ..data.split import Split
 from ..distillation.plan import Plan
 from ..distillation.ranks import size
-from ..engines.allocation import keep_freed_memory
-from ..evaluation.ceiling import Full, full_steps, train_full
+from ..engines.workers import become_worker
+from ..evaluation.ceiling import Full, train_full
 from ..evaluation.protocol import Protocol
 from ..learning.fitting import Fitted
 from ..learning.network import Network, model_of
@@ -33,8 +31,6 @@ _WORTH = 1500
 
 _OUTER = 100
 """Outer steps that leave it time."""
-
-_POLL = 0.5
 
 Train = Callable[[Problem, Network, list[int], int, Callable[[float], None] | None], Full]
 
@@ -54,36 +50,40 @@ def trained_ahead(plan: Plan, problem: Problem, protocol: Protocol | None) -> It
     Yields:
         A function with the arguments of `train_full`; None where nothing was begun.
     """
-    network, seeds, steps = plan.training.network, list(range(protocol.seeds if protocol else 0)), full_steps(problem)
-    if protocol is not None and protocol.full_steps is not None:
-        steps = protocol.full_steps
-    begun = _begin((problem, network, seeds, steps)) if _worth(plan, problem, len(seeds) * steps) else None
+    if protocol is None or not _worth(plan, problem, protocol):
+        yield None
+        return
+    network, seeds, steps = plan.training.network, list(range(protocol.seeds)), protocol.steps_on_all(problem)
+    begun = _begin((problem, network, seeds, steps))
+    if begun is None:
+        yield None
+        return
+    process, result = begun
 
     def train(
         of: Problem, by: Network, starts: list[int], most: int, watch: Callable[[float], None] | None = None
     ) -> Full:
         same = of is problem and (by, list(starts), most) == (network, seeds, steps)
-        found = _ended(*begun) if begun and same else None
+        found = _ended(process, result) if same else None
         if found is None:
             return train_full(of, by, starts, most, watch=watch)
         params, select, seconds, loss = found
         return Full(Fitted(model_of(by, of.task), params), select, seconds, loss)
 
     try:
-        yield train if begun else None
+        yield train
     finally:
-        if begun:
-            process, result = begun
-            process.kill()
-            process.wait()
-            result.close()
+        process.kill()
+        process.wait()
+        result.close()
 
 
-def _worth(plan: Plan, problem: Problem, steps: int) -> bool:
+def _worth(plan: Plan, problem: Problem, protocol: Protocol) -> bool:
     here = isinstance(problem.train, Split) and problem.train.device.type == "cpu"
     # As much to do here as there, and nobody else to do it.
     busy = plan.method.steps >= _OUTER and size() == 1
-    return here and busy and steps > _WORTH and spare_cores(problem.task.shape) > 0
+    long = protocol.seeds * protocol.steps_on_all(problem) > _WORTH
+    return here and busy and long and spare_cores(problem.task.shape) > 0
 
 
 def _begin(task: tuple[Any, ...]) -> tuple[subprocess.Popen[bytes], IO[bytes]] | None:
@@ -105,26 +105,17 @@ def _begin(task: tuple[Any, ...]) -> tuple[subprocess.Popen[bytes], IO[bytes]] |
     return process, result
 
 
-def _ended(process: subprocess.Popen[bytes], result: IO[bytes]) -> tuple[Any, torch.Tensor, float, Loss] | None:
+def _ended(process: subprocess.Popen[bytes], result: IO[bytes]) -> tuple[Any, Tensor, float, Loss] | None:
     if process.wait() != 0:
         return None
     result.seek(0)
-    found: tuple[Any, torch.Tensor, float, Loss] = pickle.load(result)
+    found: tuple[Any, Tensor, float, Loss] = pickle.load(result)
     return found
 
 
 def _work() -> None:
     """What the process does."""
     parent, (problem, network, seeds, steps) = pickle.load(sys.stdin.buffer)
-    threading.Thread(target=_follow, args=(parent,), daemon=True).start()
-    keep_freed_memory()
-    torch.set_num_threads(1)
+    become_worker(threads=1, parent=parent)
     full = train_full(problem, network, seeds, steps)
     pickle.dump((full.fitted.params, full.select, full.seconds, full.loss), sys.stdout.buffer)
-
-
-def _follow(parent: int) -> None:
-    while os.getppid() == parent:
-        time.sleep(_POLL)
-    # Nobody is left to read.
-    os._exit(1)

@@ -14,7 +14,7 @@ from ..distillation.artefact import as_engram
 from ..distillation.buffers import missing
 from ..distillation.loop import Run
 from ..distillation.plan import Plan
-from ..evaluation.ceiling import full_networks, full_recipe, full_steps
+from ..evaluation.ceiling import full_networks, full_recipe
 from ..evaluation.learners import LEARNERS, Recipe, learner_names
 from ..evaluation.protocol import Protocol, row_names
 from ..evaluation.scores import TEACHERS
@@ -108,7 +108,7 @@ def _judging(problem: Problem, start: Engram, protocol: Protocol) -> float:
     own = baselines * _network(problem, start.sets, training)
     learners = learner_names(problem, protocol.panel, protocol.judges) if start.labelled else []
     others = len(TEACHERS) * sum(_learner(name, problem, start) for name in learners)
-    steps = full_steps(problem) if protocol.full_steps is None else protocol.full_steps
+    steps = protocol.steps_on_all(problem)
     # Small networks learn side by side, which costs them little; of large images some may lie in the cache.
     together = 1
     if large_image(problem.task.shape):
