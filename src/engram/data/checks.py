@@ -51,17 +51,9 @@ def require_finite(raw: np.ndarray, what: str) -> None:
 
 def require_single(raw: np.ndarray, what: str) -> None:
     """Refuse NaN, infinite values, and those beyond single precision, naming the first row."""
-    if raw.dtype.kind != "f":
-        return
-    most = float(np.finfo(np.float32).max)
-    for start in range(0, len(raw), BATCH):
-        size = np.abs(raw[start : start + BATCH]).reshape(len(raw[start : start + BATCH]), -1)
-        for bad, how in (
-            (~np.isfinite(size), "have NaN or infinite values, first in row {}: remove or fill those rows"),
-            (size > most, "are too large for single precision, first in row {}: rescale them"),
-        ):
-            if bad.any():
-                raise DataError(f"{what} {how.format(start + int(bad.any(1).argmax()))}")
+    require_finite(raw, what)
+    for start in range(0, len(raw), BATCH) if raw.dtype.kind == "f" else ():
+        single(raw[start : start + BATCH], what, range(start, start + BATCH))
 
 
 def single(raw: np.ndarray, what: str, numbers: Sequence[Any] | None = None) -> torch.Tensor:

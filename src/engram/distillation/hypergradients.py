@@ -204,8 +204,8 @@ class Implicit:
         for _ in range(self.steps):
             start = _detached(inner(free, start))
         params, moments = start
-        by_both = torch.func.grad_and_value(lambda moved, theta: outer(moved, (theta, moments)), argnums=(0, 1))
-        (direct, sensitivity), value = by_both(free, params)
+        by_both = grad_and_value(lambda both: outer(both[0], (both[1], moments)))
+        (direct, sensitivity), value = by_both((free, params))
         curve = lambda theta: inner.residual(free, theta)  # noqa: E731
         pulled: Any = vjp(curve, params)
         # J v as the derivative of the linear map u -> J^T u.
