@@ -9,7 +9,6 @@ from click.testing import CliRunner
 from engram.cli import _program
 from engram.evaluation.scores import Row, Scores
 from engram.evaluation.verdict import verdict
-from engram.memory.provenance import TIME_OVER
 
 
 def _scores(own, full=(0.95, 0.951, 0.949), centres=(0.5, 0.52, 0.51), constant=0.3):
@@ -48,7 +47,7 @@ def test_a_diverged_baseline_is_none():
 def test_advice_reads_validation_alone():
     rising = {"history": [[0, None, 0.2], [50, 1.0, 0.4], [100, 0.9, 0.5]]}
     assert "--steps 200" in verdict(_scores((0.8, 0.81, 0.79)), rising).advice
-    cut = rising | {"notes": [f"{TIME_OVER} 100 of 3,000 outer steps"]}
+    cut = rising | {"asked_steps": 3000}
     assert "--time" in verdict(_scores((0.8, 0.81, 0.79)), cut).advice
     flat = {"history": [[0, None, 0.2], [50, 1.0, 0.5], [100, 0.9, 0.4]]}
     assert "engram plan" in verdict(_scores((0.8, 0.81, 0.79)), flat).advice

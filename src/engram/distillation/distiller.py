@@ -13,7 +13,6 @@ from ..errors import DivergenceError
 from ..learning.network import Network
 from ..learning.training import Training
 from ..memory.engram import Engram
-from ..memory.provenance import TIME_OVER
 from ..samples.budget import Budget, Precision
 from ..samples.spending import capped
 from ..spec import render
@@ -102,7 +101,7 @@ def distill(
 def _cut(final: Run, plan: Plan) -> list[str]:
     """What is said of a run whose time was over before its steps were."""
     over = final.status == "running" and final.step < plan.method.steps
-    return [f"{TIME_OVER} {final.step:,} of {plan.method.steps:,} outer steps"] * over
+    return [f"time was over after {final.step:,} of {plan.method.steps:,} outer steps"] * over
 
 
 def _warnings(final: Run) -> list[str]:
@@ -125,6 +124,7 @@ def engram_of(final: Run, plan: Plan, problem: Problem) -> Engram:
     """
     provenance: dict[str, Any] = plan.provenance(problem) | {
         "steps": final.step,
+        "asked_steps": plan.method.steps,
         "status": "done" if final.status == "running" else final.status,
         "rows": {"train": len(problem.train), "select": len(problem.select), "test": len(problem.test)},
         "data_bytes": problem.bytes,

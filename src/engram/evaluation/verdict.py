@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from ..data.metrics import Metric
-from ..memory.provenance import TIME_OVER
 from .scores import Scores, sign, summarise
 
 __all__ = ["Verdict", "verdict"]
@@ -94,7 +93,7 @@ def _called(name: str) -> str:
 def _advice(provenance: Mapping[str, Any]) -> str:
     history = [(step, value) for step, _, value in provenance.get("history", []) if value is not None]
     if len(history) > 1 and max(history, key=lambda one: one[1])[0] == history[-1][0]:
-        if any(str(note).startswith(TIME_OVER) for note in provenance.get("notes", ())):
+        if history[-1][0] < provenance.get("asked_steps", 0):
             return "validation still rose when time was over: give more --time, or more samples (engram plan)"
         return (
             f"validation still rose at the last step: try --steps {2 * history[-1][0]}, or more samples (engram plan)"

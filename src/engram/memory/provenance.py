@@ -11,10 +11,7 @@ import torch
 
 from .. import __version__
 
-__all__ = ["TIME_OVER", "code_version", "hardware"]
-
-TIME_OVER = "time was over after"
-"""How the note of a run begins that took fewer steps than it was asked for."""
+__all__ = ["code_version", "hardware"]
 
 
 @cache

@@ -78,6 +78,7 @@ class Provenance(TypedDict, total=False):
     budget: dict[str, Any] | None
     seed: int
     steps: int
+    asked_steps: int
     status: str
     rows: dict[str, Size]
     data_bytes: Size
