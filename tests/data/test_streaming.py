@@ -405,3 +405,22 @@ def test_rows_of_json_may_lack_what_is_missing_in_a_whole_piece(tmp_path, few):
     (tmp_path / "rows.jsonl").write_text("\n".join(map(json.dumps, rows)))
     problem = streamed(str(tmp_path / "rows.jsonl"), target="y")
     assert len(problem.train) + len(problem.select) + len(problem.test) == ROWS
+
+
+def test_a_decimal_comma_is_told_by_the_whole_table(tmp_path, few):
+    """A piece whose numbers could be groups of three digits is read as the others are."""
+    rng = np.random.default_rng(0)
+    value = rng.integers(1000, 9999, ROWS) / 1000
+    words = [f"{v:.3f}".replace(".", ",") for v in value]
+    for k in range(0, ROWS, 400):
+        if k // 400 % 2:
+            # These pieces alone know that no thousands are meant.
+            words[k] = "0,25"
+            value[k] = 0.25
+    path = saved(pd.DataFrame({"a": value.round(1), "b": rng.normal(size=ROWS), "y": words}), tmp_path / "t.csv")
+    problem = streamed(path, target="y")
+    assert problem.classes is None
+    x, y, _ = problem.train.batch(slice(None))
+    found = problem.target.decode(y)
+    assert float(np.asarray(found).max()) < 10
+    assert np.corrcoef(np.asarray(found).ravel(), x[:, 0].numpy())[0, 1] > 0.99

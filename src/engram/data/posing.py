@@ -19,7 +19,7 @@ from .preprocessing.encoded import Encoded
 from .preprocessing.pixels import Pixels
 from .preprocessing.series import Series, require_series
 from .preprocessing.vectors import Vectors
-from .reading import Reading, checked, named_splits, require_known, targets_of
+from .reading import Reading, checked, marks_of, named_splits, numbered, require_known, targets_of
 from .series import kind_of
 from .split import Split
 from .targets import Classes, Numbers, Target, rename
@@ -79,12 +79,14 @@ def pose_frame(frame: pd.DataFrame, test: pd.DataFrame | None, how: Reading, nam
     if not isinstance(frame, pd.DataFrame):
         raise DataError(f"{type(frame).__name__} is no DataFrame: from_arrays takes arrays")
     given, frame = len(frame), checked(frame, how, "the table")
+    marks = marks_of(frame, how)
+    frame = numbered(frame, marks)
     notes = [f"{given - len(frame)} rows without a target are left out"] * (len(frame) < given)
     rows: dict[str, Any] = {"train": np.arange(len(frame))}
     if test is not None:
         if how.split is not None:
             raise SettingError(f"a test table is given: leave out the split column {how.split!r}")
-        held = checked(test, how, "the test table")
+        held = numbered(checked(test, how, "the test table"), marks)
         missing = [c for c in frame.columns if c not in held]
         if missing:
             raise UnknownNameError(
@@ -92,7 +94,7 @@ def pose_frame(frame: pd.DataFrame, test: pd.DataFrame | None, how: Reading, nam
             )
         rows["test"] = np.arange(len(frame), len(frame) + len(held))
         frame = pd.concat([frame, held[list(frame.columns)]])
-    numbers, frame = frame.index, frame.reset_index(drop=True)
+    own_numbers, frame = frame.index, frame.reset_index(drop=True)
     y, classify, binary = targets_of(frame, how)
     if test is not None and classify:
         require_known(y[rows["train"]], y[rows["test"]])
@@ -101,7 +103,7 @@ def pose_frame(frame: pd.DataFrame, test: pd.DataFrame | None, how: Reading, nam
     if x.shape[1] == 0:
         raise DataError(f"the table has no column besides {', '.join(how.target)}: there is nothing to learn from")
     # What is wrong is told by a row's number in its own file.
-    x = x.set_axis(numbers)
+    x = x.set_axis(own_numbers)
     own = x if test is None else x.iloc[rows["train"]]
     kinds = kinds_of(own, {name: kind for name, kind in how.kinds.items() if name in x})
     groups = None if how.group is None else frame[how.group]

@@ -16,7 +16,7 @@ from .checks import is_classification
 from .division import SELECT_MOST, SELECT_SHARE, TEST_SHARE, divide
 from .preprocessing.series import Series
 from .problem import Problem
-from .reading import Reading, checked, split_names, targets_of
+from .reading import Reading, checked, marks_of, numbered, split_names, targets_of
 from .sampling import OF_CLASS, OF_SPLIT, Piece, Pieces, Watch, sampled
 from .split import Split
 from .streaming import Encoder, stored
@@ -102,6 +102,7 @@ def pose_frame_stream(
     away = away[away < len(frame)]
     held = np.sort(places[away])
     groups = None if how.group is None else set(frame[how.group].iloc[away])
+    marks = marks_of(frame, how)
     settled = replace(how, task="classification" if isinstance(problem.target, Classes) else "regression")
 
     def encode(piece: pd.DataFrame, numbers: np.ndarray) -> tuple[Tensor, Tensor]:
@@ -114,7 +115,7 @@ def pose_frame_stream(
             kept &= ~piece[how.group].isin(groups).to_numpy()
         if how.split is not None:
             kept &= split_names(piece[how.split]) == "train"
-        piece = checked(piece[kept], settled, "the table")
+        piece = numbered(checked(piece[kept], settled, "the table"), marks)
         y, *_ = targets_of(piece, settled)
         inputs = problem.preprocessing.encode(piece)
         if len(inputs) and float(inputs.abs().max()) > _FARTHEST:

@@ -10,9 +10,9 @@ import pandas as pd
 
 from ..errors import DataError, UnknownNameError, nearest
 from .checks import as_array, is_classification, require_one_level
-from .columns.amounts import amounts, decimal_mark, is_amounts
+from .columns.amounts import decimal_mark, is_amounts, numbers
 
-__all__ = ["Reading", "checked", "named_splits", "require_known", "split_names", "targets_of"]
+__all__ = ["Reading", "checked", "marks_of", "named_splits", "numbered", "require_known", "split_names", "targets_of"]
 
 _MANY, _LEAST = 20, 5
 """Whole numbers of more values than this, some in fewer rows than that, are asked about: classes, or a number?"""
@@ -64,12 +64,27 @@ def checked(frame: pd.DataFrame, how: Reading, where: str) -> pd.DataFrame:
     for column in (how.group, how.split):
         if column is not None and frame[column].isna().any():
             raise DataError(f"column {column!r} has missing values: fill them or drop those rows")
-    if how.drop_missing:
-        frame = frame[frame[list(how.target)].notna().all(axis=1)]
-        frame = frame.assign(**{name: _without_gaps(frame[name]) for name in how.target})
-    if how.task == "classification":
+    if not how.drop_missing:
         return frame
-    return frame.assign(**{name: _as_numbers(frame[name]) for name in how.target})
+    frame = frame[frame[list(how.target)].notna().all(axis=1)]
+    return frame.assign(**{name: _without_gaps(frame[name]) for name in how.target})
+
+
+def marks_of(frame: pd.DataFrame, how: Reading) -> dict[str, str]:
+    """The decimal mark of each target that is written as an amount is, and so a number; words with letters are classes."""
+    marks: dict[str, str] = {}
+    for name in how.target if how.task != "classification" else ():
+        words = frame[name].dropna()
+        if isinstance(words.dtype, pd.CategoricalDtype) or not all(isinstance(word, str) for word in words):
+            continue
+        if is_amounts(words) and not words.str.contains(r"[A-Za-z]").any():
+            marks[name] = decimal_mark(words)
+    return marks
+
+
+def numbered(frame: pd.DataFrame, marks: Mapping[str, str]) -> pd.DataFrame:
+    """The table with these targets as numbers, by the marks of the whole table or of a sample: some rows alone may not tell."""
+    return frame.assign(**{name: numbers(frame[name], name, mark) for name, mark in marks.items()})
 
 
 def targets_of(frame: pd.DataFrame, how: Reading) -> tuple[np.ndarray, bool, bool]:
@@ -104,20 +119,6 @@ def _without_gaps(column: pd.Series) -> pd.Series:
     """Whole numbers that gaps had made floats."""
     floats = column.dtype.kind == "f" and (column == column.round()).all()
     return column.astype(np.int64) if floats else column
-
-
-def _as_numbers(column: pd.Series) -> pd.Series:
-    """Numbers written with a decimal comma, thousands apart or a currency, as an input's would be; words with letters are classes."""
-    words = column.dropna()
-    if not (pd.api.types.is_object_dtype(column) or pd.api.types.is_string_dtype(column)) or not len(words):
-        return column
-    if (
-        not all(isinstance(word, str) for word in words)
-        or words.str.contains(r"[A-Za-z]").any()
-        or not is_amounts(words)
-    ):
-        return column
-    return pd.Series(amounts(column, decimal_mark(column)), column.index, name=column.name)
 
 
 def _plain(column: pd.Series) -> pd.Series:

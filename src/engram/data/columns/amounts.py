@@ -5,7 +5,9 @@ import re
 import numpy as np
 import pandas as pd
 
-__all__ = ["amounts", "decimal_mark", "is_amounts"]
+from ...errors import DataError
+
+__all__ = ["amounts", "decimal_mark", "is_amounts", "numbers"]
 
 _GROUPED = r"\d{1,3}(?:(?P<apart>[,.' \u00a0\u202f])\d{3})(?:(?P=apart)\d{3})*"
 _WRITTEN = re.compile(
@@ -54,6 +56,42 @@ def amounts(column: pd.Series, mark: str = ".") -> np.ndarray:
     return np.array(
         [np.nan if one is None or not (one["whole"] or one["part"]) else _value(one, mark) for one in found]
     )
+
+
+def numbers(column: pd.Series, name: str, mark: str = ".") -> np.ndarray:
+    """A column of numbers, amounts or times as numbers (N,), NaN for gaps.
+
+    Args:
+        column: times count in days.
+        name: of the column, for messages.
+        mark: the decimal mark of words.
+
+    Raises:
+        DataError: what is no number, or infinite, by the row's own number.
+
+    Example:
+        >>> numbers(pd.Series(["0,5", None]), "weight", ",")
+        array([0.5, nan])
+    """
+    if pd.api.types.is_datetime64_any_dtype(column):
+        # Files of formats 1 to 3 hold dates as days.
+        column = (column - pd.Timestamp(0, tz=getattr(column.dt, "tz", None))) / pd.Timedelta(days=1)
+    if pd.api.types.is_timedelta64_dtype(column):
+        column = column / pd.Timedelta(days=1)
+    try:
+        values = column.to_numpy(dtype=np.float64, na_value=np.nan)
+    except (TypeError, ValueError, OverflowError) as error:
+        values = amounts(column, mark)
+        words = column.map(lambda value: None if pd.isna(value) else str(value).strip() or None)
+        wrong = (np.isnan(values) & words.notna()).to_numpy()
+        if wrong.any():
+            row = int(wrong.argmax())
+            raise DataError(
+                f"column {name!r} holds {column.iloc[row]!r} in row {column.index[row]} where a number is expected: mend or empty it"
+            ) from error
+    if np.isinf(values).any():
+        raise DataError(f"column {name!r} is infinite in row {column.index[np.isinf(values)][0]}: remove or fill it")
+    return np.where(np.isnan(values), np.nan, values)  # one kind of NaN: others signal when they are added
 
 
 def _decimal(one: re.Match[str]) -> str:

@@ -12,7 +12,7 @@ from torch.nn.functional import one_hot
 
 from ...errors import DataError, UnknownNameError, nearest
 from ..checks import single
-from ..columns.amounts import amounts, decimal_mark
+from ..columns.amounts import decimal_mark, numbers
 from ..columns.dates import Date
 from ..columns.kinds import LEAST_ROWS, Kind, kinds_of
 from ..columns.texts import Text
@@ -40,7 +40,7 @@ class Number:
         from sklearn.preprocessing import StandardScaler
 
         name, mark = str(column.name), decimal_mark(column) if column.dtype.kind not in "fiub" else "."
-        values = _numbers(column, name, mark)
+        values = numbers(column, name, mark)
         if np.isnan(values).all():
             raise DataError(f"column {name!r} has no value at all: drop it")
         if np.nanmax(np.abs(values)) > _LARGEST:
@@ -64,7 +64,7 @@ class Number:
 
     def encode(self, column: pd.Series) -> np.ndarray:
         """Numbers (N,) to standardised ones (N, 1)."""
-        values = _numbers(column, self.name, self.mark)
+        values = numbers(column, self.name, self.mark)
         return ((np.where(np.isnan(values), self.fill, values) - self.mean) / self.std)[:, None]
 
 
@@ -194,7 +194,7 @@ class Columns:
             if column.name in frame:
                 blocks.append(column.encode(frame[column.name]))
             elif isinstance(column, Date | Text) and set(column.names) <= set(frame.columns):
-                values = np.stack([_numbers(frame[name], name) for name in column.names], 1)
+                values = np.stack([numbers(frame[name], name) for name in column.names], 1)
                 mean, std = _units(column)
                 blocks.append((values - mean) / std)
             else:
@@ -264,28 +264,6 @@ def _units(column: Number | Date | Text) -> tuple[np.ndarray, np.ndarray]:
 
 def _prepared(column: Column) -> tuple[str, ...]:
     return (column.name,) if isinstance(column, Category) else column.names
-
-
-def _numbers(column: pd.Series, name: str, mark: str = ".") -> np.ndarray:
-    if pd.api.types.is_datetime64_any_dtype(column):
-        # Files of formats 1 to 3 hold dates as days.
-        column = (column - pd.Timestamp(0, tz=getattr(column.dt, "tz", None))) / pd.Timedelta(days=1)
-    if pd.api.types.is_timedelta64_dtype(column):
-        column = column / pd.Timedelta(days=1)
-    try:
-        values = column.to_numpy(dtype=np.float64, na_value=np.nan)
-    except (TypeError, ValueError, OverflowError) as error:
-        values = amounts(column, mark)
-        words = column.map(lambda value: None if pd.isna(value) else str(value).strip() or None)
-        wrong = (np.isnan(values) & words.notna()).to_numpy()
-        if wrong.any():
-            row = int(wrong.argmax())
-            raise DataError(
-                f"column {name!r} holds {column.iloc[row]!r} in row {column.index[row]} where a number is expected: mend or empty it"
-            ) from error
-    if np.isinf(values).any():
-        raise DataError(f"column {name!r} is infinite in row {column.index[np.isinf(values)][0]}: remove or fill it")
-    return np.where(np.isnan(values), np.nan, values)  # one kind of NaN: others signal when they are added
 
 
 def _words(column: pd.Series) -> np.ndarray:
