@@ -56,6 +56,7 @@ def command(
     import pandas as pd
 
     from ..data.encoder import open_encoder
+    from ..data.posing_series import Layout, new_series
     from ..data.preprocessing.series import Series
     from ..data.source import raw_inputs
     from ..memory.engram import load
@@ -78,7 +79,9 @@ def command(
     table = raw_inputs(new, shape[-1] if len(shape) == 3 and shape[-1] == shape[-2] else None)
     named = _named(table, ids, new)
     if hasattr(table, "columns") and isinstance(preprocessing, Series):
-        raw, named = _series(table, named, preprocessing, series_id, time, columns or ())
+        layout = Layout(series_id=series_id, time=time, columns=columns or (), drop=tuple(named))
+        raw, series = new_series(table, layout, preprocessing.channels, preprocessing.length)
+        named = named if series is None else series
     elif series_id or time or columns:
         raise click.UsageError("--series-id, --time and --columns are for tables of series")
     else:
@@ -122,37 +125,6 @@ def _named(table: Any, ids: str | None, new: str) -> dict[str, Any]:
     if ids not in table:
         raise UnknownNameError(f"column {ids!r} is not in {new}; {nearest(ids, table.columns)}")
     return {ids: table[ids]}
-
-
-def _series(
-    table: Any, named: dict[str, Any], series: Any, series_id: str | None, time: str | None, columns: tuple[str, ...]
-) -> tuple[Any, dict[str, Any]]:
-    """The series of a table, and what stands beside each: one point a row (many series, or one long one), or one series a row."""
-    import pandas as pd
-
-    from ..data.series import from_long, sorted_by
-    from ..errors import DataError, UnknownNameError, nearest
-
-    for name in (series_id, time, *columns):
-        if name is not None and name not in table:
-            raise UnknownNameError(f"column {name!r} is not in the table; {nearest(name, map(str, table.columns))}")
-    apart = {*named, series_id, time}
-    channels: list[Any] = list(columns) or [name for name in table.select_dtypes("number") if name not in apart]
-    if series_id is None and time is None and not columns and series.channels == 1 and len(channels) == series.length:
-        return table[channels].to_numpy(), named
-    if len(channels) != series.channels:
-        raise DataError(
-            f"the table has {len(channels)} columns of numbers ({', '.join(map(str, channels[:5]))}{', ...' * (len(channels) > 5)}); the engram is "
-            f"of series of {series.channels} channels of {series.length} points: with one point a row name the channels (--columns A,B) and "
-            "what tells series apart (--series-id COLUMN), or give an .npz with x (N, channels, T)"
-        )
-    if series_id is not None:
-        found, ids = from_long(table, series_id, time, channels)
-        return found, {series_id: pd.Series(ids)}
-    rows = table if time is None else sorted_by(table, time, "the table")
-    if len(rows) < series.length:
-        raise DataError(f"the table has {len(rows)} rows; the engram sees {series.length} points at once: give as many")
-    return rows[channels].to_numpy(dtype=float)[None, -series.length :].swapaxes(1, 2), {}
 
 
 def _inputs(preprocessing: Any, known: Mapping[str, Any], raw: Any) -> Any:

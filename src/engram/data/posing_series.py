@@ -13,7 +13,7 @@ from .problem import Problem
 from .series import forecast_splits, from_long, sorted_by
 from .targets import Numbers, Target
 
-__all__ = ["Layout", "forecast", "forecast_channels", "posed", "series_of"]
+__all__ = ["Layout", "forecast", "forecast_channels", "new_series", "posed", "series_of"]
 
 _FORECAST = "forecast of channels "
 
@@ -201,6 +201,44 @@ def series_of(
         cut = {part: _last(x, how.horizon, how.window, name, places) for part, (x, _) in parts.items()}
         return posed(cut, name, seed, labels, places)
     return Problem.from_arrays(*parts["train"], test=parts.get("test"), name=name, seed=seed, task=task, kind="series")
+
+
+def new_series(
+    frame: pd.DataFrame, how: Layout, channels: int, length: int
+) -> tuple[np.ndarray, dict[str, pd.Series] | None]:
+    """Series of a table without targets: one a row, one point a row, or one long series, of which the last points are seen.
+
+    Args:
+        frame: the table; columns that hold no numbers are left out where `how` names none.
+        how: what stands where.
+        channels: of a series.
+        length: its points, at most.
+
+    Returns:
+        The series, and their ids by the column's name where there is one; None where a row is a series.
+
+    Raises:
+        UnknownNameError: a column that is not there.
+        DataError: other channels, fewer points, gaps, double times.
+    """
+    words = () if how.columns else tuple(c for c in frame if not pd.api.types.is_numeric_dtype(frame[c]))
+    names = how.channels(frame, words)
+    if channels == 1 and len(names) == length and how == Layout(drop=how.drop):
+        return frame[names].to_numpy(), None
+    if len(names) != channels:
+        raise DataError(
+            f"the table has {len(names)} columns of numbers ({', '.join(map(str, names[:5]))}{', ...' * (len(names) > 5)}); the engram is of series "
+            f"of {channels} channels of {length} points: with one point a row name the channels (--columns A,B) and what tells series apart "
+            "(--series-id COLUMN), or give an .npz with x (N, channels, T)"
+        )
+    if how.series_id is not None:
+        found, ids = from_long(frame, how.series_id, how.time, names)
+        return found, {how.series_id: pd.Series(ids)}
+    if how.time is not None:
+        frame = sorted_by(frame, how.time, "the table")
+    if len(frame) < length:
+        raise DataError(f"the table has {len(frame)} rows; the engram sees {length} points at once: give as many")
+    return frame[names].to_numpy(dtype=np.float64)[None, -length:].swapaxes(1, 2), {}
 
 
 def _many(frame: pd.DataFrame, how: Layout) -> tuple[np.ndarray, np.ndarray]:
